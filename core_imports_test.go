@@ -1,0 +1,175 @@
+package websocket
+
+// Two rules of the house that a compiler does not check: the core does no I/O,
+// and the library never prints. Both are read off the source.
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// coreFiles are the files below the line: bytes in, events and bytes out. The
+// pattern that must match no file yet is marked by a false.
+var coreFiles = []struct {
+	pattern string
+	exists  bool
+}{
+	{"frame.go", true},
+	{"mask*.go", true},
+	{"utf8.go", true},
+	{"close.go", true},
+	{"recv.go", true},
+	{"send.go", true},
+	{"message.go", true},
+	{"deflate.go", false},
+	{"handshake.go", false},
+	{"origin.go", false},
+}
+
+// coreImports is all that the core may use. What is not here does no I/O, has no
+// clock, starts no goroutine and needs no lock only by luck.
+var coreImports = map[string]bool{
+	"bytes":           true,
+	"crypto/rand":     true, // masking keys and handshake keys
+	"crypto/sha1":     true, // the accept key (RFC 6455, 4.2.2)
+	"encoding/base64": true,
+	"encoding/binary": true,
+	"errors":          true,
+	"math":            true,
+	"math/bits":       true,
+	"net/netip":       true, // values, despite its name: no sockets
+	"net/textproto":   true, // header names
+	"net/url":         true, // origins
+	"path":            true, // patterns of origins
+	"slices":          true,
+	"strconv":         true,
+	"strings":         true,
+	"unicode/utf8":    true,
+
+	// RFC 7692. The decoder of the standard library reads from an io.Reader;
+	// deflate.go hands it one that never blocks.
+	"compress/flate": true,
+	"github.com/seed9f1f0156/websocket/internal/deflate": true,
+}
+
+// coreForbidden is named so that nobody adds it to the list above by reflex.
+var coreForbidden = []string{
+	"net", "net/http", "io", "bufio", "sync", "sync/atomic", "time", "context", "os", "runtime", "log", "fmt",
+	"math/rand", "math/rand/v2", "unsafe", "reflect",
+}
+
+// printers are the packages that a library has no use for, because it never
+// prints and because its random numbers are not to be guessed.
+var printers = []string{"log", "log/slog", "math/rand", "math/rand/v2", "unsafe"}
+
+func parseFile(t *testing.T, name string) (*token.FileSet, *ast.File) {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	return set, file
+}
+
+func importsOf(t *testing.T, file *ast.File) (paths []string) {
+	t.Helper()
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		require.NoError(t, err)
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func TestCoreImports(t *testing.T) {
+	for _, path := range coreForbidden {
+		require.False(t, coreImports[path], "%s is both allowed and forbidden", path)
+	}
+	for _, f := range coreFiles {
+		names, err := filepath.Glob(f.pattern)
+		require.NoError(t, err)
+		seen := 0
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			seen++
+			_, file := parseFile(t, name)
+			for _, path := range importsOf(t, file) {
+				require.True(t, coreImports[path], "%s imports %q: the core does no I/O and keeps no time", name, path)
+			}
+		}
+		require.False(t, f.exists && seen == 0, "no file %s: has the core moved away from its test?", f.pattern)
+	}
+}
+
+func TestLibraryNeverPrints(t *testing.T) {
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	seen := 0
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		seen++
+		set, file := parseFile(t, name)
+		for _, path := range importsOf(t, file) {
+			require.NotContains(t, printers, path, "%s imports %s", name, path)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if what := prints(n); what != "" {
+				t.Errorf("%s: %s: the library never prints", set.Position(n.Pos()), what)
+			}
+			return true
+		})
+	}
+	require.Greater(t, seen, 6)
+}
+
+// prints names what n prints with, if it does.
+func prints(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.SelectorExpr:
+		pkg, ok := n.X.(*ast.Ident)
+		if !ok {
+			return ""
+		}
+		name := pkg.Name + "." + n.Sel.Name
+		if strings.HasPrefix(name, "fmt.Print") || name == "os.Stdout" || name == "os.Stderr" {
+			return name
+		}
+	case *ast.CallExpr:
+		if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {
+			return f.Name
+		}
+	}
+	return ""
+}
+
+// TestPrintsSeesPrinting is the test of the test.
+func TestPrintsSeesPrinting(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.go")
+	src := `package x
+func f() {
+	fmt.Println(fmt.Sprint(1)); fmt.Printf("")
+	println(); print()
+	fmt.Fprintln(os.Stderr); os.Stdout.Write(nil)
+}`
+	require.NoError(t, os.WriteFile(name, []byte(src), 0o600))
+	_, file := parseFile(t, name)
+	var seen []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if what := prints(n); what != "" {
+			seen = append(seen, what)
+		}
+		return true
+	})
+	require.ElementsMatch(t, []string{"fmt.Println", "fmt.Printf", "println", "print", "os.Stderr", "os.Stdout"}, seen)
+}
