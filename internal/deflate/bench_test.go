@@ -1,0 +1,114 @@
+package deflate
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"testing"
+)
+
+// This file holds the benchmarks: both directions on the corpora, without and
+// with a window, and compress/flate doing the same the way libraries use it, a
+// pooled writer that is reset and flushed for each message.
+
+var benchSizes = []int{128, 512, 1 << 10, 4 << 10, 16 << 10}
+
+// eachCorpus runs f on every corpus cut into messages of each size.
+func eachCorpus(b *testing.B, f func(b *testing.B, messages [][]byte)) {
+	for _, c := range corpora(b) {
+		for _, size := range benchSizes {
+			b.Run(fmt.Sprintf("data=%s/size=%d", c.name, size), func(b *testing.B) {
+				f(b, c.messages(size))
+			})
+		}
+	}
+}
+
+// reportRatio reports the compressed bytes for each of src.
+func reportRatio(b *testing.B, out, src int) {
+	b.ReportMetric(float64(out)/float64(src), "ratio")
+}
+
+func benchDeflate(b *testing.B, messages [][]byte, compress func(dst, src []byte) []byte) {
+	dst, out, src := make([]byte, 0, 64<<10), 0, 0
+	b.SetBytes(int64(len(messages[0])))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		p := messages[i%len(messages)]
+		out += len(compress(dst, p))
+		src += len(p)
+	}
+	reportRatio(b, out, src)
+}
+
+func BenchmarkDeflate(b *testing.B) {
+	for level, name := range []string{Fast: "fast", Better: "better"} {
+		if name == "" {
+			continue
+		}
+		b.Run("codec="+name, func(b *testing.B) {
+			eachCorpus(b, func(b *testing.B, messages [][]byte) {
+				benchDeflate(b, messages, func(dst, src []byte) []byte {
+					return AppendDeflate(dst, nil, src, 15, level)
+				})
+			})
+		})
+	}
+	for _, level := range []int{1, 6} {
+		b.Run(fmt.Sprintf("codec=std%d", level), func(b *testing.B) {
+			w, _ := flate.NewWriter(nil, level)
+			var buf bytes.Buffer
+			eachCorpus(b, func(b *testing.B, messages [][]byte) {
+				benchDeflate(b, messages, func(_, src []byte) []byte {
+					buf.Reset()
+					w.Reset(&buf)
+					w.Write(src)
+					w.Flush()
+					return buf.Bytes()[:buf.Len()-4]
+				})
+			})
+		})
+	}
+}
+
+func BenchmarkInflate(b *testing.B) {
+	bench := func(name string, inflate func(dst, src []byte) []byte) {
+		b.Run("codec="+name, func(b *testing.B) {
+			eachCorpus(b, func(b *testing.B, messages [][]byte) {
+				var packed [][]byte
+				for _, p := range messages {
+					packed = append(packed, flateMessage(b, 6, p))
+				}
+				dst := make([]byte, 0, 64<<10)
+				b.SetBytes(int64(len(messages[0])))
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if len(inflate(dst, packed[i%len(packed)])) != len(messages[i%len(packed)]) {
+						b.Fatal("wrong length")
+					}
+				}
+			})
+		})
+	}
+	bench("ours", func(dst, src []byte) []byte {
+		p, err := AppendInflate(dst, nil, src, 1<<20)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p
+	})
+	r := flate.NewReader(nil)
+	var in, tail bytes.Reader
+	bench("std", func(dst, src []byte) []byte {
+		in.Reset(src)
+		tail.Reset([]byte("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))
+		r.(flate.Resetter).Reset(io.MultiReader(&in, &tail), nil)
+		dst = dst[:cap(dst)]
+		n, err := io.ReadFull(r, dst)
+		if err != io.ErrUnexpectedEOF {
+			b.Fatal(err)
+		}
+		return dst[:n]
+	})
+}

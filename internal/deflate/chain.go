@@ -1,0 +1,112 @@
+package deflate
+
+// This file holds the match finder of the level Better. Called by
+// encoder.segment.
+
+const (
+	// chainMax is how many candidates are looked at for one position.
+	chainMax = 48
+	// niceLength is the length with which the search is content.
+	niceLength = 128
+	// near3 is the distance up to which a match of three bytes is shorter than
+	// its literals.
+	near3 = 4096
+)
+
+// A chainTable holds the last position of each hash of four bytes, and for each
+// position of a window how far before it the last one with its hash is. For
+// matches of three bytes the last position has to do.
+type chainTable struct {
+	head  [1 << chainBits]uint32
+	head3 [1 << head3Bits]uint32
+	prev  [maxWindow]uint16
+	next  int // the first position that is not in the table yet
+}
+
+func hash3(v uint32) uint32 { return v << 8 * 0x9E3779B1 >> (32 - head3Bits) }
+
+func (e *encoder) indexBetter(dict []byte) {
+	e.chain.next = 0
+	e.chain.insert(dict, len(dict), e.base)
+}
+
+// insert adds the positions before end that are not in the table yet, as far as
+// four bytes follow each.
+func (c *chainTable) insert(buf []byte, end int, base uint32) {
+	i := c.next
+	for end = min(end, len(buf)-3); i < end; i++ {
+		v := load32(buf[i:])
+		here := base + uint32(i)
+		h := hash4(v, chainBits)
+		c.prev[here%maxWindow] = uint16(min(here-c.head[h], 1<<16-1))
+		c.head[h] = here
+		c.head3[hash3(v)] = here
+	}
+	c.next = i
+}
+
+// find returns the longest match at s that is longer than best, or best itself
+// and distance 0.
+func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
+	c := e.chain
+	c.insert(buf, s, e.base)
+	if s+4 > len(buf) {
+		return best, 0
+	}
+	v := load32(buf[s:])
+	here := e.base + uint32(s)
+	if best < minMatch {
+		back := here - c.head3[hash3(v)]
+		if back <= min(e.window, near3) && (load32(buf[s-int(back):])^v)<<8 == 0 {
+			best, dist = minMatch, int(back)
+		}
+	}
+	back := here - c.head[hash4(v, chainBits)]
+	limit := min(len(buf)-s, maxMatch)
+	for tries := chainMax; tries > 0 && back <= e.window && best < limit; tries-- {
+		from := s - int(back)
+		if buf[from+best] == buf[s+best] && load32(buf[from:]) == v {
+			if n := matchLength(buf, from, s); n > best {
+				best, dist = n, int(back)
+				if n >= niceLength {
+					break
+				}
+			}
+		}
+		back += uint32(c.prev[(here-back)%maxWindow])
+	}
+	return best, dist
+}
+
+// parseBetter does what parseFast does, for the level Better. A match gives way
+// to a better one that begins a byte later.
+func (e *encoder) parseBetter(buf []byte, s, end int) (literals, next int) {
+	lit := s
+	for s < end && e.nseqs < seqMax {
+		length, dist := e.find(buf, s, minMatch-1)
+		if dist == 0 {
+			s++
+			continue
+		}
+		for length < niceLength && s+1 < end {
+			n, d := e.find(buf, s+1, length-1)
+			if d == 0 || !worthLiteral(length, dist, n, d) {
+				break
+			}
+			s, length, dist = s+1, n, d
+		}
+		e.addSeq(s-lit, length, dist)
+		s += length
+		lit = s
+	}
+	if e.nseqs == seqMax {
+		return lit, lit
+	}
+	return lit, max(lit, end)
+}
+
+// worthLiteral reports whether a literal and then the match n, d is better than
+// the match length, dist.
+func worthLiteral(length, dist, n, d int) bool {
+	return 4*(n-length)+int(distCode(uint32(dist-1))/2)-int(distCode(uint32(d-1))/2) > 2
+}
