@@ -49,7 +49,7 @@ var groups = []group{
 	{"6.23", "Specials", 7, "6455 8.1"},
 	{"7.1", "Close among other frames", 6, "6455 5.5.1"}, {"7.3", "Length of the close payload", 6, "6455 5.5.1"},
 	{"7.5", "Reason that is not UTF-8", 1, "6455 8.1"}, {"7.7", "Codes that are allowed", 13, "6455 7.4"},
-	{"7.9", "Codes that are not", 9, "6455 7.4.1"}, {"7.13", "Codes out of range", 2, "6455 7.4.2"},
+	{"7.9", "Codes that are not allowed", 9, "6455 7.4.1"}, {"7.13", "Codes out of range", 2, "6455 7.4.2"},
 	{"9.1", "Large text messages", 6, ""}, {"9.2", "Large binary messages", 6, ""},
 	{"9.3", "Text in fragments", 9, ""}, {"9.4", "Binary in fragments", 9, ""},
 	{"9.5", "Text in small writes", 6, ""}, {"9.6", "Binary in small writes", 6, ""},

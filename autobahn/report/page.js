@@ -163,7 +163,9 @@
     if (e[0] === "TF" || e[0] === "RF") return frameLine(e);
     if (e[0] === "TO" || e[0] === "RO") {
       const tx = e[0] === "TO";
-      return line((tx ? "tx" : "rx") + " octets", tx ? "→" : "←", size(e[1][0]) + " on the wire: " + String(e[1][1]).replace(/ \.\.\.$/, " …"));
+      const hex = String(e[1][1]).replace(/ \.\.\.$/, " …");
+      const http = /^(474554|48545450)/.test(hex); // "GET", "HTTP": told below, under Opening handshake
+      return line((tx ? "tx" : "rx") + " octets", tx ? "→" : "←", size(e[1][0]) + " on the wire: " + (http ? "opening handshake" : hex));
     }
     return line("timer", "·", timers[e[0]] ? timers[e[0]](e) : JSON.stringify(e));
   }
@@ -241,7 +243,7 @@
     return c;
   }
 
-  function plain(html) { return new DOMParser().parseFromString(String(html).replace(/<br\s*\/?>/gi, "\n"), "text/html").body.textContent.trim().replace(/\n{3,}/g, "\n\n"); }
+  function plain(html) { return new DOMParser().parseFromString(String(html).replace(/<br\s*\/?>[ \t]*\n?/gi, "\n"), "text/html").body.textContent.trim().replace(/\n{3,}/g, "\n\n"); }
 
   function rule(r) {
     const a = el("a", "", r.document + ", section " + r.section);
@@ -284,7 +286,7 @@
     if (agent !== undefined) shownAgents = [agent];
     else if (!shownAgents.some((i) => have.includes(i)) || !dialog.open) shownAgents = have.slice(0, 3);
     draw();
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) { dialog.showModal(); $("d-close").focus(); }
     dialog.scrollTop = 0;
     history.replaceState(null, "", "#case/" + id);
   }
