@@ -28,10 +28,10 @@ const minRoom = 8 << 10
 // next call of Add, Room or Reset.
 func (a *Assembler) Add(ev Event) (p []byte, done bool) {
 	if ev.First {
-		if ev.Fin && !a.placed(ev.Data) {
+		a.buf = a.buf[:0]
+		if ev.Fin {
 			return ev.Data, true
 		}
-		a.buf = a.buf[:0]
 	}
 	if a.placed(ev.Data) {
 		a.buf = a.buf[:len(a.buf)+len(ev.Data)]
@@ -39,10 +39,11 @@ func (a *Assembler) Add(ev Event) (p []byte, done bool) {
 		a.grow(len(a.buf) + len(ev.Data))
 		a.buf = append(a.buf, ev.Data...)
 	}
-	if ev.Fin {
-		a.hint = len(a.buf)
+	if p = a.buf; ev.Fin {
+		// Nothing is held any more, so nothing of the next message is paid for.
+		a.buf, a.hint = p[:0], len(p)
 	}
-	return a.buf, ev.Fin
+	return p, ev.Fin
 }
 
 // Room returns where to read the rest of a frame of which pending bytes are
@@ -50,15 +51,19 @@ func (a *Assembler) Add(ev Event) (p []byte, done bool) {
 // read into it is to be given to [Receiver.Next] as it is, and the chunk that
 // comes of it to Add.
 //
-// The room is never more than what the message has already brought, or what the
+// Room is not made beyond twice what the message has already brought, or what the
 // last message brought: so a peer pays for memory with bytes.
 func (a *Assembler) Room(pending uint64) []byte {
-	if pending < minRoom || len(a.buf) == 0 {
+	n := len(a.buf)
+	if pending < minRoom || n == 0 {
 		return nil
 	}
-	n := len(a.buf)
 	if cap(a.buf)-n < minRoom {
-		a.grow(n + int(min(pending, uint64(max(n, a.hint-n)))))
+		more := min(pending, uint64(max(n, a.hint-n)))
+		if more < minRoom {
+			return nil
+		}
+		a.grow(n + int(more))
 	}
 	room := a.buf[n:cap(a.buf)]
 	return room[:min(uint64(len(room)), pending)]
@@ -86,7 +91,7 @@ func (a *Assembler) grow(n int) {
 	if n <= cap(a.buf) {
 		return
 	}
-	n = max(n, min(2*len(a.buf), 2*n))
+	n = max(n, 2*len(a.buf)) // or else many small fragments are copied over and over
 	if a.Grow != nil {
 		a.buf = a.Grow(a.buf, n)
 		return
