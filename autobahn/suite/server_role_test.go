@@ -1,0 +1,37 @@
+package suite
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed9f1f0156/websocket/autobahn/brokenpeer"
+	"github.com/seed9f1f0156/websocket/autobahn/result"
+)
+
+// against plays cases against a peer server with the defect.
+func against(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*result.Case {
+	t.Helper()
+	cases, err := Select(patterns)
+	require.NoError(t, err)
+	server, err := brokenpeer.Serve(bad)
+	require.NoError(t, err)
+	defer server.Close()
+	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer"})
+	require.NoError(t, err)
+	byID := map[string]*result.Case{}
+	for _, r := range reports {
+		if r != nil {
+			byID[r.ID] = r
+		}
+	}
+	return byID
+}
+
+func TestSoundServer(t *testing.T) {
+	for id, r := range against(t, brokenpeer.Sound, "*") {
+		if !r.Entry().Passed(id, true) {
+			t.Errorf("%s: %s (%s), close %s (%s)", id, r.Behavior, r.Result, r.BehaviorClose, r.ResultClose)
+		}
+	}
+}
