@@ -67,3 +67,13 @@ func Select(patterns string) (list []*Case, err error) {
 	}
 	return list, nil
 }
+
+// ForClients returns those of the cases that can be put to a client.
+func ForClients(cases []*Case) (list []*Case) {
+	for _, c := range cases {
+		if !c.NoClient {
+			list = append(list, c)
+		}
+	}
+	return list
+}

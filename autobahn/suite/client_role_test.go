@@ -1,0 +1,45 @@
+package suite
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed9f1f0156/websocket/autobahn/brokenpeer"
+	"github.com/seed9f1f0156/websocket/autobahn/result"
+)
+
+// againstClient puts a peer client with the defect to the cases.
+func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*result.Case {
+	t.Helper()
+	cases, err := Select(patterns)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	byID := map[string]*result.Case{}
+	fuzzer := &ClientServer{Cases: cases, Update: func(agent string, reports []*result.Case) {
+		for _, r := range reports {
+			byID[r.ID] = r
+		}
+	}}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- fuzzer.Serve(ctx, l) }()
+	err = brokenpeer.RunClient(ctx, "ws://"+l.Addr().String(), "peer", bad, 32)
+	stop()
+	require.NoError(t, <-served)
+	require.NoError(t, err)
+	return byID
+}
+
+func TestSoundClient(t *testing.T) {
+	reports := againstClient(t, brokenpeer.Sound, "*")
+	require.NotEmpty(t, reports)
+	for id, r := range reports {
+		if !r.Entry().Passed(id, true) {
+			t.Errorf("%s: %s (%s), close %s (%s)", id, r.Behavior, r.Result, r.BehaviorClose, r.ResultClose)
+		}
+	}
+}
