@@ -1,0 +1,3 @@
+package main
+
+func ourPeers() []peer { return nil }
