@@ -13,7 +13,7 @@ import (
 // own, from category 20 on. The cases are shared; they must not be changed.
 var Catalogue = sync.OnceValue(func() (list []*Case) {
 	for _, group := range []func() []*Case{
-		cases1, cases2, cases3, cases4, cases5, cases6, cases7, cases9, cases10,
+		cases1, cases2, cases3, cases4, cases5, cases6, cases7, cases9, cases10, cases12, cases13,
 	} {
 		list = append(list, group()...)
 	}

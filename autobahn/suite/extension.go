@@ -167,9 +167,7 @@ func (e *extension) inflate(p []byte) ([]byte, error) {
 		return nil, errors.New("no compression was agreed on")
 	}
 	if e.in == nil {
-		// The whole window: what the original accepts, so that its cases keep its
-		// verdicts. The cases about the window look at Reach.
-		e.in = deflate.NewInflater(15, e.recvContext, messageLimit)
+		e.in = deflate.NewInflater(e.recvBits, e.recvContext, messageLimit)
 	}
 	return e.in.Message(p)
 }

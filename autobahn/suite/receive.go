@@ -34,8 +34,9 @@ type receiver struct {
 	msg       message
 	text      utf8Check
 	raw       bool // messages are given to the case as they came, not inflated
-	frames    int  // all frames, for the statistics
-	octets    int  // all octets
+
+	// What came since the opening handshake.
+	frames, payload, octets int
 }
 
 // received takes what a read returned. It overwrites b.
@@ -134,6 +135,7 @@ func (s *session) payload(b []byte) {
 		maskBytes(b, r.h.key, int(r.got&3))
 	}
 	r.got += uint64(len(b))
+	r.payload += len(b)
 	if s.log.on && len(r.start) < logLimit {
 		r.start = append(r.start, b[:min(len(b), logLimit-len(r.start))]...)
 	}

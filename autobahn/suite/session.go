@@ -52,6 +52,9 @@ type session struct {
 	partKey [4]byte // of the frame that is sent in parts
 	partPos int
 
+	// What was sent since the opening handshake.
+	sentFrames, sentPayload, sentOctets int
+
 	closeTimer *timer // the reply to the suite's close frame is due
 	end
 }
@@ -107,6 +110,9 @@ func (s *session) send(f frame) {
 	s.batch = append(s.batch, f.payload...)
 	maskBytes(s.batch[body:], key, 0)
 	s.log.txOctets(s.batch[start:], f.chop, alone)
+	s.sentFrames++
+	s.sentPayload += len(f.payload)
+	s.sentOctets += len(s.batch) - start
 	switch {
 	case alone:
 		s.out.write(s.batch, f.chop)

@@ -1,0 +1,141 @@
+package suite
+
+// This file makes the compression cases fast without making them weaker. What the
+// suite sends is compressed once for all cases that send the same, and an echo that
+// is, octet by octet, one that was inflated and compared before is not inflated again.
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"sync"
+
+	"github.com/seed9f1f0156/websocket/autobahn/deflate"
+)
+
+// streamKey is everything that the compressed messages of a case depend on.
+type streamKey struct {
+	data    *dataset
+	size    int
+	bits    int
+	context bool
+}
+
+// stream is the messages of one key, compressed as they are asked for.
+type stream struct {
+	key  streamKey
+	mu   sync.Mutex
+	out  *deflate.Compressor
+	msgs [][]byte
+	held int // sessions that use it
+}
+
+var streams = struct {
+	sync.Mutex
+	all map[streamKey]*stream
+}{all: map[streamKey]*stream{}}
+
+// streamsKept bounds the streams that no session uses but another may.
+const streamsKept = 12
+
+// openStream returns the stream of a key; release gives it back.
+func openStream(key streamKey) *stream {
+	streams.Lock()
+	defer streams.Unlock()
+	st := streams.all[key]
+	if st == nil {
+		st = &stream{key: key, out: deflate.NewCompressor(key.bits, key.context)}
+		streams.all[key] = st
+	}
+	st.held++
+	return st
+}
+
+func (st *stream) release() {
+	streams.Lock()
+	defer streams.Unlock()
+	st.held--
+	for key, other := range streams.all {
+		if len(streams.all) <= streamsKept {
+			return
+		}
+		if other.held == 0 {
+			delete(streams.all, key)
+		}
+	}
+}
+
+// message returns the compressed form of message k. The slice must not be changed.
+func (st *stream) message(k int) []byte {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for len(st.msgs) <= k {
+		plain := st.key.data.message(len(st.msgs), st.key.size)
+		st.msgs = append(st.msgs, st.out.Append(make([]byte, 0, len(plain)/4+16), plain))
+	}
+	return st.msgs[k]
+}
+
+// fingerprint identifies a series of octets, with 128 bits.
+type fingerprint [2]uint64
+
+var fingerprintSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+// verified holds the fingerprints of echoes, each with all that came before it on its
+// connection, that were found to be right.
+var verified = struct {
+	sync.RWMutex
+	all map[fingerprint]struct{}
+}{all: map[fingerprint]struct{}{}}
+
+// echoCheck checks the compressed echoes of one connection, in order.
+type echoCheck struct {
+	data *dataset
+	size int
+	sum  fingerprint
+	buf  []byte
+}
+
+func newEchoCheck(e *extension, data *dataset, size int) *echoCheck {
+	c := &echoCheck{data: data, size: size}
+	c.add(fmt.Appendf(nil, "%s %d %d %v", data.name, size, e.recvBits, e.recvContext))
+	return c
+}
+
+// add makes b part of the fingerprint.
+func (c *echoCheck) add(b []byte) {
+	for i, seed := range fingerprintSeeds {
+		c.sum[i] = maphash.Bytes(seed, b) ^ (c.sum[i]*0x9e3779b97f4a7c15 + 1)
+	}
+}
+
+// right tells why p is not the compressed echo of message k; "" means that it is.
+func (c *echoCheck) fault(e *extension, k int, p []byte) string {
+	c.add(p)
+	verified.RLock()
+	_, known := verified.all[c.sum]
+	verified.RUnlock()
+	if known {
+		return ""
+	}
+	if e.in == nil {
+		e.in = deflate.NewInflater(e.recvBits, e.recvContext, messageLimit)
+	}
+	if e.recvContext {
+		e.in.SetHistory(c.data.before(k, c.size, 32<<10))
+	}
+	got, err := e.in.Message(p)
+	want := c.data.message(k, c.size)
+	switch {
+	case err != nil:
+		return "An echo does not inflate: " + err.Error() + "."
+	case len(got) != len(want):
+		return fmt.Sprintf("Echo'ed message length differs from what I sent (got length %d, expected length %d).", len(got), len(want))
+	case !bytes.Equal(got, want):
+		return "Echo'ed message contents differs from what I sent."
+	}
+	verified.Lock()
+	verified.all[c.sum] = struct{}{}
+	verified.Unlock()
+	return ""
+}
