@@ -1,31 +1,51 @@
 package deflate
 
-import "slices"
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // This file holds the blocks that the encoder writes: which of the three types
-// is the smallest, the header of a dynamic one, and the bits of each. Called by
-// encoder.segment.
+// is the smallest, and the bits of each. Called by encoder.segment.
 
-// A bitWriter appends to out. Its last bits, less than eight, wait in bits.
+// A bitWriter appends to out. Its last bits, less than 32, wait in bits.
 type bitWriter struct {
 	out  []byte
 	bits uint64
 	n    uint
 }
 
-// add appends the low n bits of v, n being at most 56.
+// add appends the low n bits of v, n being at most 32.
 func (w *bitWriter) add(v uint64, n uint) {
 	w.bits |= v << (w.n & 63)
 	w.n += n
-	for w.n >= 8 {
+	if w.n >= 32 {
+		w.out = binary.LittleEndian.AppendUint32(w.out, uint32(w.bits))
+		w.bits >>= 32
+		w.n -= 32
+	}
+}
+
+// flush appends the whole bytes of what waits.
+func (w *bitWriter) flush() {
+	for ; w.n >= 8; w.n -= 8 {
 		w.out = append(w.out, byte(w.bits))
 		w.bits >>= 8
-		w.n -= 8
 	}
 }
 
 // align fills the last byte with zeros.
-func (w *bitWriter) align() { w.add(0, -w.n&7) }
+func (w *bitWriter) align() {
+	w.n += -w.n & 7
+	w.flush()
+}
+
+// reserve makes room for the given bits, for those that end a message, and for
+// what a store of eight bytes overwrites.
+func (w *bitWriter) reserve(bits int) {
+	w.out = slices.Grow(w.out, bits/8+16)
+}
 
 // syncFlush ends a message with the header of an empty stored block, whose
 // lengths are left out (RFC 7692 7.2.1).
@@ -35,96 +55,7 @@ func (w *bitWriter) syncFlush() []byte {
 	return w.out
 }
 
-// dynamicCodes holds the codes of a dynamic block and the header that says them.
-type dynamicCodes struct {
-	lit  [numLitLen]code
-	dist [numDist]code
-
-	lengths [numLitLen + numDist]uint8 // those of lit, then those of dist
-	nlit    int
-	ndist   int
-
-	runs      [numLitLen + numDist]uint16 // the lengths as sent: symbol | extra<<8
-	nruns     int
-	runCodes  [numCodeLen]code
-	runLength [numCodeLen]uint8
-	ncode     int
-
-	builder codeBuilder
-}
-
-// maxLitBits is less than the format allows, so that four literals fit into the
-// bits of a bitWriter at once.
-const maxLitBits = 14
-
-// writeBlock writes the matches found in p, behind which trailing literals
-// follow.
-func (e *encoder) writeBlock(p []byte, trailing int) {
-	e.countLiterals(p, trailing)
-	f := &e.freq
-	extra := 0
-	for i, x := range lengthExtra {
-		extra += int(f.lit[257+i]) * int(x)
-	}
-	for i, x := range distExtra {
-		extra += int(f.dist[i]) * int(x)
-	}
-	stored := int(-(e.w.n+3)&7) + 32 + 8*len(p)
-	size, codes := extra, 0
-	for i, c := range &fixedLitCodes {
-		codes += int(f.lit[i]) * int(c&0xff)
-	}
-	for i := range f.dist {
-		codes += int(f.dist[i]) * 5
-	}
-	size += codes
-	dynamic := false
-	if codes > dynamicFrom {
-		if n := e.codes.build(f) + extra; n < size {
-			size, dynamic = n, true
-		}
-	}
-	switch {
-	case stored <= size:
-		e.w.stored(p)
-	case dynamic:
-		e.w.reserve(size)
-		e.w.add(blockDynamic<<1, 3)
-		e.codes.writeHeader(&e.w)
-		e.writeSymbols(p, trailing, &e.codes.lit, &e.codes.dist)
-	default:
-		e.w.reserve(size)
-		e.w.add(blockFixed<<1, 3)
-		e.writeSymbols(p, trailing, &fixedLitCodes, &fixedDistCodes)
-	}
-}
-
-// dynamicFrom is the bits of the fixed codes' symbols up to which codes of
-// their own are not tried: they could not save what it takes to send them.
-const dynamicFrom = 300
-
-func (e *encoder) countLiterals(p []byte, trailing int) {
-	lit := &e.freq.lit
-	lit[endOfBlock] = 1
-	pos := 0
-	for i := range e.seqs[:e.nseqs] {
-		q := &e.seqs[i]
-		for _, c := range p[pos : pos+int(q.literals)] {
-			lit[c]++
-		}
-		pos += int(q.literals) + int(q.length) + minMatch
-	}
-	for _, c := range p[len(p)-trailing:] {
-		lit[c]++
-	}
-}
-
-// reserve makes room for the given bits, for those that end a message, and for
-// what a store of eight bytes overwrites.
-func (w *bitWriter) reserve(bits int) {
-	w.out = slices.Grow(w.out, bits/8+16)
-}
-
+// stored appends a stored block (RFC 1951 3.2.4).
 func (w *bitWriter) stored(p []byte) {
 	w.reserve(8*len(p) + 40)
 	w.add(blockStored<<1, 3)
@@ -134,68 +65,170 @@ func (w *bitWriter) stored(p []byte) {
 	w.out = append(w.out, p...)
 }
 
-// writeSymbols writes the literals and matches of p and the end of the block.
-// There is room for all of it.
-func (e *encoder) writeSymbols(p []byte, trailing int, lit *[numLitLen]code, dist *[numDist]code) {
-	w := &e.w
-	pos := 0
-	for i := range e.seqs[:e.nseqs] {
-		q := &e.seqs[i]
-		if q.literals > 0 {
-			w.literals(p[pos:pos+int(q.literals)], lit)
-		}
-		w.match(q, lit, dist)
-		pos += int(q.literals) + int(q.length) + minMatch
+// writeBlock writes the block that p became.
+func (e *encoder) writeBlock(p []byte) {
+	b, w := &e.block, &e.w
+	// All sizes are less the three bits that begin a block.
+	stored := int(-(w.n+3)&7) + 32 + 8*len(p)
+	fixed, dynamic := e.sizes()
+	if dynamic < min(fixed, stored) {
+		dynamic = e.codes.build()
 	}
-	w.literals(p[len(p)-trailing:], lit)
+	switch size := min(fixed, dynamic); {
+	case stored <= size:
+		w.stored(p)
+	case dynamic < fixed:
+		w.reserve(3 + size)
+		w.add(blockDynamic<<1, 3)
+		e.codes.writeHeader(w)
+		w.symbols(b, &e.codes.lit, &e.codes.dist)
+	default:
+		w.reserve(3 + size)
+		w.add(blockFixed<<1, 3)
+		w.symbols(b, &fixedLitCodes, &fixedDistCodes)
+	}
+}
+
+// sizes counts the symbols of the block and returns its bits with the fixed
+// codes, and a lower bound of its bits with codes of its own.
+func (e *encoder) sizes() (fixed, dynamic int) {
+	b, c := &e.block, &e.codes
+	b.lit[endOfBlock] = 1
+	for _, x := range b.literals[:b.nliterals] {
+		b.lit[x]++
+	}
+	c.usedLit.collect(b.lit[:])
+	c.usedDist.collect(b.dist[:])
+	c.extra = 0
+	var lit, dist entropy
+	for _, k := range c.usedLit.symbols() {
+		sym, n := k&symbolMask, k>>symbolBits
+		lit.add(n)
+		fixed += int(n) * int(fixedLitCodes[sym]&0xff)
+		if sym > endOfBlock {
+			c.extra += int(n) * int(lengthExtra[sym-257])
+		}
+	}
+	for _, k := range c.usedDist.symbols() {
+		sym, n := k&symbolMask, k>>symbolBits
+		dist.add(n)
+		c.extra += int(n) * int(distExtra[sym])
+	}
+	fixed += b.nseqs*5 + c.extra
+	dynamic = lit.bits() + dist.bits() + c.extra + headerMin + headerSymbol*(c.usedLit.n+c.usedDist.n)
+	return fixed, dynamic
+}
+
+// What a dynamic block's header takes at least, so far as the guess may be
+// trusted: it only decides whether the real size is found out.
+const (
+	headerMin    = 70
+	headerSymbol = 2
+)
+
+// entropy adds up what symbols of the frequencies given to it must take.
+type entropy struct {
+	total uint32
+	sum   uint64 // of each frequency times its logarithm, in 1/256 bits
+}
+
+func (e *entropy) add(n uint32) {
+	e.total += n
+	e.sum += uint64(n) * log2(n)
+}
+
+func (e *entropy) bits() int {
+	return int((uint64(e.total)*log2(e.total) - e.sum) >> 8)
+}
+
+// log2 returns the logarithm of n in 1/256, about, and 0 for 0.
+func log2(n uint32) uint64 {
+	shift := max(bits.Len32(n), 8) - 8
+	return uint64(shift)<<8 + uint64(logTable[n>>(shift&31)&255])
+}
+
+// literalMasks keep the first 0 to 3 of three codes.
+var literalMasks = [4][3]code{{}, {^code(0)}, {^code(0), ^code(0)}, {^code(0), ^code(0), ^code(0)}}
+
+// symbols writes the literals and matches of b and the end of the block. There
+// is room for all of it. At most 57 bits fit between two stores: four literals,
+// or a match.
+func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code) {
+	w.flush()
+	out, i := w.out[:cap(w.out)], len(w.out)
+	acc, n := w.bits, w.n
+	p := b.literals[:]
+	for _, q := range b.seqs[:b.nseqs] {
+		k := int(q & 0xffff)
+		for ; k > 3; k -= 4 {
+			for _, s := range p[:4] {
+				c := lit[s]
+				acc |= uint64(c>>8) << (n & 63)
+				n += uint(c & 0xff)
+			}
+			p = p[4:]
+			store64(out[i:], acc)
+			i += int(n >> 3)
+			acc >>= n & 56
+			n &= 7
+		}
+		m := &literalMasks[k&3]
+		c := lit[p[0]] & m[0]
+		acc |= uint64(c>>8) << (n & 63)
+		n += uint(c & 0xff)
+		c = lit[p[1]] & m[1]
+		acc |= uint64(c>>8) << (n & 63)
+		n += uint(c & 0xff)
+		c = lit[p[2]] & m[2]
+		acc |= uint64(c>>8) << (n & 63)
+		n += uint(c & 0xff)
+		p = p[k:]
+		store64(out[i:], acc)
+		i += int(n >> 3)
+		acc >>= n & 56
+		n &= 7
+
+		lc, dc := q>>seqLenCode&31, q>>seqDistCode&31
+		c = lit[257+lc]
+		acc |= uint64(c>>8) << (n & 63)
+		n += uint(c & 0xff)
+		x := uint(lengthExtra[lc])
+		acc |= uint64(q>>seqLength&0xff&(1<<(x&7)-1)) << (n & 63)
+		n += x
+		c = dist[dc]
+		acc |= uint64(c>>8) << (n & 63)
+		n += uint(c & 0xff)
+		x = uint(distExtra[dc])
+		acc |= uint64(q>>seqDist&0x7fff&(1<<(x&15)-1)) << (n & 63)
+		n += x
+		store64(out[i:], acc)
+		i += int(n >> 3)
+		acc >>= n & 56
+		n &= 7
+	}
+	w.out, w.bits, w.n = out[:i], acc, n
+	w.literals(b.literals[len(b.literals)-len(p):b.nliterals], lit)
 	w.add(uint64(lit[endOfBlock]>>8), uint(lit[endOfBlock]&0xff))
 }
 
 // literals appends the codes of p. out has room for them.
 func (w *bitWriter) literals(p []byte, lit *[numLitLen]code) {
 	out, i := w.out[:cap(w.out)], len(w.out)
-	b, n := w.bits, w.n
-	for len(p) >= 4 {
-		c0, c1, c2, c3 := lit[p[0]], lit[p[1]], lit[p[2]], lit[p[3]]
+	acc, n := w.bits, w.n
+	for len(p) > 3 {
+		for _, s := range p[:4] {
+			c := lit[s]
+			acc |= uint64(c>>8) << (n & 63)
+			n += uint(c & 0xff)
+		}
 		p = p[4:]
-		b |= uint64(c0>>8) << (n & 63)
-		n += uint(c0 & 0xff)
-		b |= uint64(c1>>8) << (n & 63)
-		n += uint(c1 & 0xff)
-		b |= uint64(c2>>8) << (n & 63)
-		n += uint(c2 & 0xff)
-		b |= uint64(c3>>8) << (n & 63)
-		n += uint(c3 & 0xff)
-		store64(out[i:], b)
+		store64(out[i:], acc)
 		i += int(n >> 3)
-		b >>= n & 56
+		acc >>= n & 56
 		n &= 7
 	}
+	w.out, w.bits, w.n = out[:i], acc, n
 	for _, s := range p {
-		c := lit[s]
-		b |= uint64(c>>8) << (n & 63)
-		n += uint(c & 0xff)
+		w.add(uint64(lit[s]>>8), uint(lit[s]&0xff))
 	}
-	store64(out[i:], b)
-	i += int(n >> 3)
-	w.out, w.bits, w.n = out[:i], b>>(n&56), n&7
-}
-
-// match appends the codes of a match. out has room for them.
-func (w *bitWriter) match(q *seq, lit *[numLitLen]code, dist *[numDist]code) {
-	out, i := w.out[:cap(w.out)], len(w.out)
-	b, n := w.bits, w.n
-	c := lit[257+int(q.lenCode)]
-	b |= uint64(c>>8) << (n & 63)
-	n += uint(c & 0xff)
-	b |= uint64(uint16(q.length)+minMatch-lengthBase[q.lenCode]) << (n & 63)
-	n += uint(lengthExtra[q.lenCode])
-	c = dist[q.distCode]
-	b |= uint64(c>>8) << (n & 63)
-	n += uint(c & 0xff)
-	b |= uint64(q.dist+1-distBase[q.distCode]) << (n & 63)
-	n += uint(distExtra[q.distCode])
-	store64(out[i:], b)
-	i += int(n >> 3)
-	w.out, w.bits, w.n = out[:i], b>>(n&56), n&7
 }

@@ -4,6 +4,9 @@ package deflate
 // encoder.segment.
 
 const (
+	chainBits = 15
+	head3Bits = 12
+
 	// chainMax is how many candidates are looked at for one position.
 	chainMax = 48
 	// niceLength is the length with which the search is content.
@@ -80,9 +83,9 @@ func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
 
 // parseBetter does what parseFast does, for the level Better. A match gives way
 // to a better one that begins a byte later.
-func (e *encoder) parseBetter(buf []byte, s, end int) (literals, next int) {
-	lit := s
-	for s < end && e.nseqs < seqMax {
+func (e *encoder) parseBetter(buf []byte, s, end int) int {
+	b, lit := &e.block, s
+	for s < end && b.nseqs < seqMax {
 		length, dist := e.find(buf, s, minMatch-1)
 		if dist == 0 {
 			s++
@@ -95,14 +98,17 @@ func (e *encoder) parseBetter(buf []byte, s, end int) (literals, next int) {
 			}
 			s, length, dist = s+1, n, d
 		}
-		e.addSeq(s-lit, length, dist)
+		b.addLiterals(buf, lit, s)
+		b.addMatch(s-lit, length, dist)
 		s += length
 		lit = s
 	}
-	if e.nseqs == seqMax {
-		return lit, lit
+	if b.nseqs == seqMax {
+		return lit
 	}
-	return lit, max(lit, end)
+	end = max(lit, end)
+	b.addLiterals(buf, lit, end)
+	return end
 }
 
 // worthLiteral reports whether a literal and then the match n, d is better than

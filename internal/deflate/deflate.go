@@ -50,24 +50,7 @@ const (
 	// segmentMax bounds what is searched in one go, so that its positions, as
 	// the tables hold them, do not run over.
 	segmentMax = 1 << 30
-
-	// blockMax bounds the bytes of a block, but for the end of a match. A
-	// stored block may have 65535 (RFC 1951 3.2.4).
-	blockMax = math.MaxUint16 - maxMatch
-
-	// seqMax bounds the matches of a block.
-	seqMax = 8192
 )
-
-// A seq is a match and the literals before it, with the codes of its length
-// and distance.
-type seq struct {
-	literals uint16
-	dist     uint16 // less 1
-	length   uint8  // less 3
-	lenCode  uint8
-	distCode uint8
-}
 
 // An encoder compresses one message. What its tables remember of messages
 // before cannot be mistaken: a table holds positions, each plus the base of its
@@ -78,20 +61,12 @@ type encoder struct {
 	better bool
 	base   uint32
 
-	seqs  [seqMax]seq
-	nseqs int
-	freq  litDistFreq
-	w     bitWriter
-	codes dynamicCodes
-
+	w      bitWriter
+	joined []byte // a dict and the beginning of its message
 	fast   fastTable
-	chain  *chainTable // made at the first message that wants it
-	joined []byte
-}
-
-type litDistFreq struct {
-	lit  [numLitLen]uint32
-	dist [numDist]uint32
+	chain  *chainTable // made for the first message that wants it
+	block  block
+	codes  dynamicCodes
 }
 
 // firstBase is out of reach of the zeros of a new table.
@@ -133,16 +108,14 @@ func (e *encoder) segment(buf []byte, start int) {
 	e.index(buf[:start])
 	for s := start; s < len(buf); {
 		end := min(len(buf), s+blockMax)
-		e.nseqs = 0
-		e.freq = litDistFreq{}
-		var lit, next int
+		e.block.reset()
 		if e.better {
-			lit, next = e.parseBetter(buf, s, end)
+			end = e.parseBetter(buf, s, end)
 		} else {
-			lit, next = e.parseFast(buf, s, end)
+			end = e.parseFast(buf, s, end)
 		}
-		e.writeBlock(buf[s:next], next-lit)
-		s = next
+		e.writeBlock(buf[s:end])
+		s = end
 	}
 	e.base += uint32(len(buf)) + maxWindow
 }

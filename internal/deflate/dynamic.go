@@ -1,107 +1,144 @@
 package deflate
 
-// This file holds the header of a dynamic block (RFC 1951 3.2.7). Called by
-// encoder.writeBlock.
+// This file holds the codes of a dynamic block and its header (RFC 1951 3.2.7).
+// Called by encoder.writeBlock.
 
-// build finds the codes for f and returns the bits of a block with them, less
-// its three first ones and the extra bits of its symbols.
-func (c *dynamicCodes) build(f *litDistFreq) int {
-	c.builder.build(f.lit[:], c.lengths[:numLitLen], c.lit[:], maxLitBits)
-	c.nlit = numLitLen
-	for c.nlit > 257 && c.lengths[c.nlit-1] == 0 {
-		c.nlit--
-	}
-	size := 0
-	for i, l := range c.lengths[:c.nlit] {
-		size += int(f.lit[i]) * int(l)
-	}
+// dynamicCodes holds the codes of a dynamic block and the header that says them.
+// Lengths and codes of symbols that do not occur are left over from others.
+type dynamicCodes struct {
+	usedLit  usedSymbols
+	usedDist usedSymbols
+	extra    int // the extra bits of all symbols
 
-	// The lengths of dist follow those of lit, whose end is free.
-	lengths := c.lengths[c.nlit : c.nlit+numDist]
-	c.builder.build(f.dist[:], lengths, c.dist[:], maxCodeBits)
-	c.ndist = numDist
-	for c.ndist > 1 && lengths[c.ndist-1] == 0 {
-		c.ndist--
-	}
-	for i, l := range lengths[:c.ndist] {
-		size += int(f.dist[i]) * int(l)
-	}
-	return size + c.buildHeader()
+	lit         [numLitLen]code
+	dist        [numDist]code
+	litLengths  [numLitLen]uint8
+	distLengths [numDist]uint8
+
+	runs       [numLitLen + numDist]uint16 // the lengths as sent: symbol | extra<<8
+	nruns      int
+	ncode      int
+	usedRuns   usedSymbols
+	runCodes   [numCodeLen]code
+	runLengths [numCodeLen]uint8
+
+	builder codeBuilder
 }
+
+// maxLitBits is less than the format allows, so that four literals fit into the
+// bits of a bitWriter at once.
+const maxLitBits = 14
 
 // runExtra is the number of extra bits of each code length symbol.
 var runExtra = [numCodeLen]uint8{16: 2, 17: 3, 18: 7}
 
-// buildHeader codes the code lengths and returns the bits of that.
-func (c *dynamicCodes) buildHeader() int {
-	c.findRuns(c.lengths[:c.nlit+c.ndist])
-	var freq [numCodeLen]uint32
-	for _, r := range c.runs[:c.nruns] {
-		freq[r&0xff]++
+// build finds the codes for the symbols used and returns the bits of a block
+// with them, less its three first ones.
+func (c *dynamicCodes) build() int {
+	lit, dist := c.usedLit.symbols(), c.usedDist.symbols()
+	c.builder.build(lit, c.litLengths[:], c.lit[:], maxLitBits)
+	c.builder.build(dist, c.distLengths[:], c.dist[:], maxCodeBits)
+	size := c.extra + c.buildHeader()
+	for _, k := range lit {
+		size += int(k>>symbolBits) * int(c.litLengths[k&symbolMask])
 	}
-	c.builder.build(freq[:], c.runLength[:], c.runCodes[:], 7)
-	c.ncode = numCodeLen
-	for c.ncode > 4 && c.runLength[codeLenOrder[c.ncode-1]] == 0 {
-		c.ncode--
-	}
-	size := 5 + 5 + 4 + 3*c.ncode
-	for i, n := range freq {
-		size += int(n) * int(c.runLength[i]+runExtra[i])
+	for _, k := range dist {
+		size += int(k>>symbolBits) * int(c.distLengths[k&symbolMask])
 	}
 	return size
 }
 
-// findRuns splits lengths into symbols of the code length code. A run may go on
-// from the lengths of lit into those of dist.
-func (c *dynamicCodes) findRuns(lengths []uint8) {
+// buildHeader codes the code lengths and returns the bits of that.
+func (c *dynamicCodes) buildHeader() int {
+	c.findRuns()
+	var freq [numCodeLen]uint32
+	for _, r := range c.runs[:c.nruns] {
+		freq[r&0xff]++
+	}
+	c.usedRuns.collect(freq[:])
+	clear(c.runLengths[:])
+	c.builder.build(c.usedRuns.symbols(), c.runLengths[:], c.runCodes[:], 7)
+	c.ncode = numCodeLen
+	for c.runLengths[codeLenOrder[c.ncode-1]] == 0 {
+		c.ncode--
+	}
+	size := 5 + 5 + 4 + 3*c.ncode
+	for i, n := range freq {
+		size += int(n) * int(c.runLengths[i]+runExtra[i])
+	}
+	return size
+}
+
+// findRuns splits the lengths of lit and then of dist, each up to the last that
+// occurs, into symbols of the code length code.
+func (c *dynamicCodes) findRuns() {
 	c.nruns = 0
-	for i := 0; i < len(lengths); {
-		l := lengths[i]
-		run := 1
-		for i+run < len(lengths) && lengths[i+run] == l {
+	next := 0 // the symbol whose length is not sent yet
+	last, run := uint8(0), 0
+	flush := func(lengths []uint8, used []uint32) {
+		for _, k := range used {
+			sym := int(k & symbolMask)
+			l := lengths[sym]
+			if sym != next || l != last {
+				c.addRun(last, run)
+				c.addRun(0, sym-next)
+				last, run = l, 0
+			}
 			run++
+			next = sym + 1
 		}
-		i += run
-		if l == 0 {
-			for run >= 3 {
-				n := min(run, 138)
-				if n <= 10 {
-					c.addRun(17, n-3)
-				} else {
-					c.addRun(18, n-11)
-				}
-				run -= n
-			}
-		} else {
-			c.addRun(int(l), 0)
-			run--
-			for run >= 3 {
-				n := min(run, 6)
-				c.addRun(16, n-3)
-				run -= n
-			}
-		}
-		for ; run > 0; run-- {
-			c.addRun(int(l), 0)
-		}
+	}
+	flush(c.litLengths[:], c.usedLit.symbols())
+	// The end of the block occurs in any case, so that there are no lengths of
+	// lit to be added. One of dist is sent even if none occurs.
+	next = 0
+	flush(c.distLengths[:], c.usedDist.symbols())
+	c.addRun(last, run)
+	if c.usedDist.n == 0 {
+		c.addRun(0, 1)
 	}
 }
 
-func (c *dynamicCodes) addRun(sym, extra int) {
-	c.runs[c.nruns] = uint16(sym | extra<<8)
+// addRun adds symbols for a length that occurs n times.
+func (c *dynamicCodes) addRun(length uint8, n int) {
+	repeat, most, extra := uint16(16), 6, 3
+	if length == 0 {
+		for ; n > 10; n -= min(n, 138) {
+			c.addSymbol(18 | uint16(min(n, 138)-11)<<8)
+		}
+		repeat, most, extra = 17, 10, 3
+	} else if n > 0 {
+		c.addSymbol(uint16(length))
+		n--
+	}
+	for ; n > 2; n -= min(n, most) {
+		c.addSymbol(repeat | uint16(min(n, most)-extra)<<8)
+	}
+	for ; n > 0; n-- {
+		c.addSymbol(uint16(length))
+	}
+}
+
+func (c *dynamicCodes) addSymbol(s uint16) {
+	c.runs[c.nruns] = s
 	c.nruns++
 }
 
 func (c *dynamicCodes) writeHeader(w *bitWriter) {
-	w.add(uint64(c.nlit-257), 5)
-	w.add(uint64(c.ndist-1), 5)
+	lit := c.usedLit.keys[c.usedLit.n-1] & symbolMask
+	dist := uint32(0)
+	if c.usedDist.n > 0 {
+		dist = c.usedDist.keys[c.usedDist.n-1] & symbolMask
+	}
+	w.add(uint64(lit+1-257), 5)
+	w.add(uint64(dist), 5)
 	w.add(uint64(c.ncode-4), 4)
 	for _, sym := range codeLenOrder[:c.ncode] {
-		w.add(uint64(c.runLength[sym]), 3)
+		w.add(uint64(c.runLengths[sym]), 3)
 	}
 	for _, r := range c.runs[:c.nruns] {
 		sym := r & 0xff
-		w.add(uint64(c.runCodes[sym]>>8), uint(c.runCodes[sym]&0xff))
-		w.add(uint64(r>>8), uint(runExtra[sym]))
+		n := uint(c.runCodes[sym] & 0xff)
+		w.add(uint64(c.runCodes[sym]>>8)|uint64(r>>8)<<n, n+uint(runExtra[sym]))
 	}
 }

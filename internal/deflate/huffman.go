@@ -1,6 +1,9 @@
 package deflate
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // This file holds what a dynamic block's codes are made with: lengths from
 // frequencies (Huffman's algorithm, then a limit), and codes from lengths (RFC
@@ -10,50 +13,64 @@ import "math/bits"
 // their number in 0..7.
 type code uint32
 
-// codeBuilder holds the space for one code.
-type codeBuilder struct {
-	keys, swap [numLitLen]uint32 // frequency<<9 | symbol
-	weight     [numLitLen]uint32 // of the inner nodes, ascending
-	parent     [numLitLen]uint16 // of the inner nodes, then their depth
-	inner      [numLitLen]uint16 // how many of them there are at each depth
+// Symbols that occur are kept as frequency<<symbolBits | symbol. No frequency
+// is above 1<<16.
+const (
+	symbolBits = 9
+	symbolMask = 1<<symbolBits - 1
+)
+
+// usedSymbols are the symbols that occur, in their order.
+type usedSymbols struct {
+	keys [numLitLen]uint32
+	n    int
 }
 
-const symbolMask = 1<<9 - 1
+func (u *usedSymbols) symbols() []uint32 { return u.keys[:u.n] }
 
-// build finds the best code of at most limit bits for freq, whose frequencies
-// are below 1<<16. It sets the lengths, zero for symbols that do not occur,
-// and the codes of those that do.
-func (b *codeBuilder) build(freq []uint32, lengths []uint8, codes []code, limit int) {
-	keys := b.sorted(freq)
+func (u *usedSymbols) collect(freq []uint32) {
+	n := 0
+	for sym, f := range freq {
+		if f != 0 {
+			u.keys[n] = f<<symbolBits | uint32(sym)
+			n++
+		}
+	}
+	u.n = n
+}
+
+// codeBuilder holds the space for making one code.
+type codeBuilder struct {
+	a, b   [numLitLen]uint32 // the symbols, while they are sorted
+	weight [numLitLen]uint32 // of the inner nodes, ascending
+	parent [numLitLen]uint16 // of the inner nodes, then their depth
+	inner  [numLitLen]uint16 // how many of them there are at each depth
+}
+
+// build finds the best code of at most limit bits for the symbols used. It sets
+// their lengths and their codes, no others.
+func (b *codeBuilder) build(used []uint32, lengths []uint8, codes []code, limit int) {
 	var count [maxCodeBits + 1]int
+	keys := b.sorted(used)
 	if len(keys) < 2 {
 		count[1] = len(keys) // RFC 1951 3.2.7: one bit, not none
 	} else {
 		b.countLengths(keys, &count, limit)
 	}
-	clear(lengths)
 	for l := limit; l > 0; l-- {
 		for _, k := range keys[:count[l]] {
 			lengths[k&symbolMask] = uint8(l)
 		}
 		keys = keys[count[l]:]
 	}
-	assignCodes(lengths, codes, &count)
+	assignCodes(used, lengths, codes, &count)
 }
 
-// sorted returns the keys of the symbols that occur, the rarest first.
-func (b *codeBuilder) sorted(freq []uint32) []uint32 {
-	n, most := 0, uint32(0)
-	for sym, f := range freq {
-		if f != 0 {
-			b.keys[n] = f<<9 | uint32(sym)
-			n++
-			most = max(most, f)
-		}
-	}
-	keys := b.keys[:n]
-	if n < 32 {
-		for i, k := range keys {
+// sorted returns a copy of used with the rarest first.
+func (b *codeBuilder) sorted(used []uint32) []uint32 {
+	keys := b.a[:len(used)]
+	if len(used) < 20 {
+		for i, k := range used {
 			for ; i > 0 && keys[i-1] > k; i-- {
 				keys[i] = keys[i-1]
 			}
@@ -61,23 +78,30 @@ func (b *codeBuilder) sorted(freq []uint32) []uint32 {
 		}
 		return keys
 	}
-	swap := b.swap[:n]
-	for shift := 9; most != 0; shift += 8 {
-		radixPass(swap, keys, shift)
-		keys, swap = swap, keys
-		most >>= 8
+	all := uint32(0)
+	for _, k := range used {
+		all |= k
 	}
-	return keys
+	radixPass(keys, used, symbolBits, all)
+	if all>>(symbolBits+8) == 0 {
+		return keys
+	}
+	swap := b.b[:len(used)]
+	radixPass(swap, keys, symbolBits+8, all)
+	return swap
 }
 
-// radixPass sorts from into to by the eight bits at shift. Equals stay in order.
-func radixPass(to, from []uint32, shift int) {
+// radixPass sorts from into to by eight bits at shift, of which no others are
+// set than those of all. Equals stay in order.
+func radixPass(to, from []uint32, shift int, all uint32) {
 	var place [256]uint16
 	for _, k := range from {
 		place[k>>shift&255]++
 	}
 	sum := uint16(0)
-	for i, n := range place {
+	most := 1<<bits.Len32(all>>shift) - 1
+	for i := range place[:min(most, 255)+1] {
+		n := place[i]
 		place[i] = sum
 		sum += n
 	}
@@ -97,7 +121,7 @@ func (b *codeBuilder) countLengths(keys []uint32, count *[maxCodeBits + 1]int, l
 	for node := range nodes {
 		sum := uint32(0)
 		for range 2 {
-			if leaf < len(keys) && (next == node || keys[leaf]>>9 <= b.weight[next]) {
+			if leaf < len(keys) && (next == node || keys[leaf]>>symbolBits <= b.weight[next]) {
 				sum += keys[leaf] >> 9
 				leaf++
 			} else {
@@ -142,29 +166,37 @@ func limitLengths(count *[maxCodeBits + 1]int, limit int) {
 	}
 }
 
-// assignCodes gives each symbol its code (RFC 1951 3.2.2).
-func assignCodes(lengths []uint8, codes []code, count *[maxCodeBits + 1]int) {
+// assignCodes gives each symbol used its code (RFC 1951 3.2.2).
+func assignCodes(used []uint32, lengths []uint8, codes []code, count *[maxCodeBits + 1]int) {
 	var next [maxCodeBits + 1]uint16
 	for l := 1; l < maxCodeBits; l++ {
 		next[l+1] = (next[l] + uint16(count[l])) << 1
 	}
-	for sym, l := range lengths {
-		if l != 0 {
-			c := next[l&15]
-			next[l&15]++
-			codes[sym] = code(bits.Reverse16(c)>>(16-l))<<8 | code(l)
-		}
+	for _, k := range used {
+		sym := k & symbolMask
+		l := lengths[sym] & 15
+		c := next[l]
+		next[l]++
+		codes[sym] = code(bits.Reverse16(c)>>(16-l))<<8 | code(l)
 	}
 }
 
-// The fixed codes (RFC 1951 3.2.6).
+// The fixed codes (RFC 1951 3.2.6), and the logarithms that log2 takes.
 var (
 	fixedLitCodes  [numLitLen]code
 	fixedDistCodes [numDist]code
+	logTable       [256]uint16
 )
 
 func init() {
 	lit, dist := fixedLengths()
-	assignCodes(lit[:numLitLen], fixedLitCodes[:], &[maxCodeBits + 1]int{7: 24, 8: 152, 9: 112})
-	assignCodes(dist[:numDist], fixedDistCodes[:], &[maxCodeBits + 1]int{5: 32})
+	var all [numLitLen]uint32
+	for i := range all {
+		all[i] = uint32(i)
+	}
+	assignCodes(all[:], lit[:], fixedLitCodes[:], &[maxCodeBits + 1]int{7: 24, 8: 152, 9: 112})
+	assignCodes(all[:numDist], dist[:], fixedDistCodes[:], &[maxCodeBits + 1]int{5: 32})
+	for i := 1; i < len(logTable); i++ {
+		logTable[i] = uint16(256 * math.Log2(float64(i)))
+	}
 }

@@ -2,50 +2,103 @@ package deflate
 
 import "math/bits"
 
-// This file holds the match finders of both levels. Called by encoder.segment.
+// This file holds what a piece of the source is taken apart into, and the match
+// finder of the level Fast. Called by encoder.segment.
+
+// A seq is a match and the number of literals before it, with the codes of its
+// length and distance.
+//
+//	 0..15  literals
+//	16..23  length less 3
+//	24..38  distance less 1
+//	40..44  length code
+//	48..52  distance code
+type seq uint64
 
 const (
-	fastBits  = 13
-	chainBits = 15
-	head3Bits = 12
+	seqLength   = 16
+	seqDist     = 24
+	seqLenCode  = 40
+	seqDistCode = 48
 )
 
-// A fastTable holds the last position of each hash of four bytes.
-type fastTable [1 << fastBits]uint32
+const (
+	// blockMax bounds the bytes of a block, but for the end of its last match.
+	// A stored block may have 65535 (RFC 1951 3.2.4).
+	blockMax = 32 << 10
+
+	// seqMax bounds the matches of a block.
+	seqMax = 8192
+)
+
+// A block is what a piece of the source became: its matches, its literals, and
+// how often each length and distance code occurs. The literals behind the last
+// match belong to no seq.
+type block struct {
+	seqs  [seqMax]seq
+	nseqs int
+
+	// Behind the literals is room for what a store of eight bytes overwrites.
+	literals  [blockMax + 8]byte
+	nliterals int
+
+	lit  [numLitLen]uint32 // those of the literals are counted at the end
+	dist [numDist]uint32
+}
+
+func (b *block) reset() {
+	b.nseqs, b.nliterals = 0, 0
+	clear(b.lit[:])
+	clear(b.dist[:])
+}
+
+// addMatch notes a match behind the given number of literals.
+func (b *block) addMatch(literals, length, dist int) {
+	lc, dc := lengthCode[uint8(length-minMatch)], distCode(uint32(dist-1))
+	b.seqs[b.nseqs&(seqMax-1)] = seq(literals) | seq(length-minMatch)<<seqLength |
+		seq(dist-1)<<seqDist | seq(lc)<<seqLenCode | seq(dc)<<seqDistCode
+	b.nseqs++
+	b.lit[257+int(lc)]++
+	b.dist[dc]++
+}
+
+// addLiterals notes buf[from:to].
+func (b *block) addLiterals(buf []byte, from, to int) {
+	n := to - from
+	if n <= 8 && from+8 <= len(buf) {
+		store64(b.literals[b.nliterals:], load64(buf[from:]))
+	} else {
+		copy(b.literals[b.nliterals:], buf[from:to])
+	}
+	b.nliterals += n
+}
 
 func hash4(v uint32, n uint) uint32 { return v * 0x9E3779B1 >> ((32 - n) & 31) }
 
 // matchLength returns how many bytes at a and b are alike, at most maxMatch.
 // b is behind a.
 func matchLength(buf []byte, a, b int) int {
-	end := min(len(buf), b+maxMatch)
-	n := b
-	for n <= end-8 {
-		if x := load64(buf[n:]) ^ load64(buf[a:]); x != 0 {
-			return n - b + bits.TrailingZeros64(x)>>3
+	p := buf[b:min(len(buf), b+maxMatch)]
+	q := buf[a:][:len(p)]
+	n := 0
+	for ; n+8 <= len(p); n += 8 {
+		if x := load64(p[n:]) ^ load64(q[n:]); x != 0 {
+			return n + bits.TrailingZeros64(x)>>3
 		}
-		n += 8
-		a += 8
 	}
-	for n < end && buf[n] == buf[a] {
+	for n < len(p) && p[n] == q[n] {
 		n++
-		a++
 	}
-	return n - b
+	return n
 }
 
-// addSeq notes a match and the literals before it.
-func (e *encoder) addSeq(literals, length, dist int) {
-	lc, dc := lengthCode[length-minMatch], distCode(uint32(dist-1))
-	e.seqs[e.nseqs] = seq{
-		literals: uint16(literals), dist: uint16(dist - 1), length: uint8(length - minMatch),
-		lenCode: lc, distCode: dc,
-	}
-	e.nseqs++
-	e.freq.lit[257+int(lc)]++
-	e.freq.dist[dc]++
-}
+const fastBits = 13
 
+// A fastTable holds the last position of each hash of four bytes.
+type fastTable [1 << fastBits]uint32
+
+// indexFast notes every fourth position of dict: a match of seven bytes has
+// one of them.
 func (e *encoder) indexFast(dict []byte) {
 	for i := 0; i+4 <= len(dict); i += 4 {
 		e.fast[hash4(load32(dict[i:]), fastBits)] = e.base + uint32(i)
@@ -53,36 +106,47 @@ func (e *encoder) indexFast(dict []byte) {
 }
 
 // parseFast finds the matches of a block from s on, which ends at end or with
-// the match that reaches it. It returns where the literals behind the last
-// match begin, and where the block ends.
-func (e *encoder) parseFast(buf []byte, s, end int) (literals, next int) {
+// the match that reaches it. It returns where it ended.
+func (e *encoder) parseFast(buf []byte, s, end int) int {
+	b, t, base, window := &e.block, &e.fast, e.base, e.window
 	lit := s
-	t, base, window := &e.fast, e.base, e.window
-	for s < end && s+4 <= len(buf) {
-		v := load32(buf[s:])
-		h := hash4(v, fastBits)
+	for last := min(end, len(buf)-7); s < last; {
+		v := load64(buf[s:])
+		h := hash4(uint32(v), fastBits)
 		here := base + uint32(s)
 		back := here - t[h]
 		t[h] = here
-		if back > window || load32(buf[s-int(back):]) != v {
+		if back > window {
 			s += 1 + (s-lit)>>5
 			continue
 		}
 		from := s - int(back)
-		for s > lit && from > 0 && buf[s-1] == buf[from-1] {
-			s--
-			from--
+		x := v ^ load64(buf[from:])
+		if uint32(x) != 0 {
+			s += 1 + (s-lit)>>5
+			continue
 		}
-		n := matchLength(buf, from, s)
-		e.addSeq(s-lit, n, s-from)
+		var n int
+		if x != 0 {
+			n = bits.TrailingZeros64(x) >> 3
+		} else {
+			n = matchLength(buf, from, s)
+		}
+		for s > lit && from > 0 && buf[s-1] == buf[from-1] && n < maxMatch {
+			s, from, n = s-1, from-1, n+1
+		}
+		b.addLiterals(buf, lit, s)
+		b.addMatch(s-lit, n, int(back))
 		s += n
 		lit = s
-		if e.nseqs == seqMax {
-			return lit, lit
+		if b.nseqs == seqMax {
+			return s
 		}
 		if s+3 <= len(buf) {
 			t[hash4(load32(buf[s-1:]), fastBits)] = base + uint32(s-1)
 		}
 	}
-	return lit, max(lit, end)
+	end = max(lit, end)
+	b.addLiterals(buf, lit, end)
+	return end
 }
