@@ -96,6 +96,19 @@ func (s *Sender) AppendHeader(dst []byte, op Opcode, n int) ([]byte, error) {
 	return appendHeader(dst, finBit|byte(op), 0, n), nil
 }
 
+// appendBareHeader is AppendHeader for both roles: a client gets the key too, and
+// masks the payload itself.
+func (s *Sender) appendBareHeader(dst []byte, op Opcode, n int) (b []byte, key [4]byte, err error) {
+	if err = s.checkMessage(op); err != nil {
+		return dst, key, err
+	}
+	if s.role == RoleServer {
+		return appendHeader(dst, finBit|byte(op), 0, n), key, nil
+	}
+	key = s.maskingKey()
+	return append(appendHeader(dst, finBit|byte(op), maskBit, n), key[:]...), key, nil
+}
+
 // AppendPing appends a ping with at most 125 bytes of payload.
 func (s *Sender) AppendPing(dst, p []byte) ([]byte, error) { return s.appendControl(dst, Ping, p) }
 

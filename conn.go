@@ -1,0 +1,384 @@
+package websocket
+
+// A Conn is a WebSocket connection: the core of recv.go, send.go and message.go
+// with a byte stream under it. This file is its making, its state and its end;
+// read.go and write.go are its two directions, keepalive.go its liveness.
+//
+// What always holds. One goroutine at a time reads (reading is locked), one at a
+// time writes (it has the pen), and neither waits for the other: what the reader
+// owes in answer it leaves for the pen. Only step moves the state of the closing
+// handshake. The first permanent error is kept in err and comes back for ever.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are what both sides of a connection can set. The zero value, and nil,
+// mean the defaults. They are embedded in [AcceptOptions] and [DialOptions].
+type Options struct {
+	// ReadLimit is the largest message in bytes that is read, counted as it comes
+	// over the wire and again after it is inflated. A larger one fails the
+	// connection with status 1009 and a [*MessageTooBigError]. 0 means 1 MiB,
+	// negative no limit: then a peer can fill the memory.
+	ReadLimit int64
+	// MaxFrames is how many frames a message may be cut into. 0 means 131072,
+	// negative no limit. At most 1024 of them may be empty.
+	MaxFrames int
+	// WriteTimeout is how long a write waits for a peer that takes no bytes before
+	// the connection is given up. 0 means 10 seconds, negative for ever.
+	WriteTimeout time.Duration
+	// ReadIdleTimeout makes a read fail with os.ErrDeadlineExceeded when no byte
+	// came for about so long (at least three quarters of it). The connection stays
+	// good and the next read goes on. 0 means no such limit.
+	ReadIdleTimeout time.Duration
+	// CloseTimeout bounds the closing handshake. 0 means 5 seconds.
+	CloseTimeout time.Duration
+	// KeepaliveInterval is how long a peer may be silent before it is pinged, and
+	// KeepaliveTimeout how long it then has to send something, anything. A peer
+	// that does not is gone: reads and writes return [ErrPeerTimeout]. 0 means 30
+	// and 10 seconds on servers, and off on clients unless an interval is set; a
+	// negative interval means off.
+	KeepaliveInterval, KeepaliveTimeout time.Duration
+	// Batch holds replies back while further input is already buffered, so that
+	// they go out in one system call: at the latest before a read waits, at 16 KiB,
+	// after 5 milliseconds, on [Conn.Flush] and on close. [Conn.Serve] does so
+	// anyway.
+	Batch bool
+	// Compression turns permessage-deflate on (RFC 7692), if the peer wants it
+	// too. nil means off.
+	Compression *Compression
+	// Hooks are called as things happen. nil means none.
+	Hooks *Hooks
+}
+
+const (
+	defaultReadLimit    = 1 << 20
+	defaultMaxFrames    = 1 << 17
+	maxEmptyFrames      = 1 << 10
+	defaultWriteTimeout = 10 * time.Second
+	defaultCloseTimeout = 5 * time.Second
+	lingerTimeout       = time.Second // for the end of TCP, after the closing handshake
+)
+
+// withDefaults returns a copy of o, which may be nil, with the defaults filled in
+// and limits that are off set to 0.
+func (o *Options) withDefaults(role Role) Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	d.ReadLimit = orDefault(d.ReadLimit, defaultReadLimit)
+	d.MaxFrames = orDefault(d.MaxFrames, defaultMaxFrames)
+	d.WriteTimeout = orDefault(d.WriteTimeout, defaultWriteTimeout)
+	d.CloseTimeout = orDefault(d.CloseTimeout, defaultCloseTimeout)
+	if d.CloseTimeout == 0 {
+		d.CloseTimeout = defaultCloseTimeout // there is no waiting for ever here
+	}
+	d.ReadIdleTimeout = max(d.ReadIdleTimeout, 0)
+	if role == RoleServer || d.KeepaliveInterval > 0 {
+		d.KeepaliveInterval = orDefault(d.KeepaliveInterval, defaultKeepaliveInterval)
+		d.KeepaliveTimeout = orDefault(d.KeepaliveTimeout, defaultKeepaliveTimeout)
+	}
+	d.KeepaliveInterval = max(d.KeepaliveInterval, 0)
+	if d.KeepaliveTimeout == 0 {
+		d.KeepaliveTimeout = defaultKeepaliveTimeout
+	}
+	return d
+}
+
+// orDefault returns v, def if v is 0, and 0 if v is negative.
+func orDefault[T int | int64 | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return max(v, 0)
+}
+
+// Handshake is what the opening handshake settled. [Accept] and [Dial] fill it
+// in; those who call [NewConn] say it themselves.
+type Handshake struct {
+	// Role is the side we are.
+	Role Role
+	// Subprotocol is the one agreed on, or empty (RFC 6455, section 1.9).
+	Subprotocol string
+	// Extensions is the Sec-WebSocket-Extensions header of the server's answer,
+	// or empty (RFC 6455, section 9.1).
+	Extensions string
+	// Header is the request's on a server and the answer's on a client. It may be
+	// nil. It is not copied.
+	Header http.Header
+	// Leftover is what was read past the end of the handshake. These bytes belong
+	// to the connection, which takes the slice over.
+	Leftover []byte
+}
+
+// A Conn is a WebSocket connection. Make one with [Accept], [Dial], a [Server]
+// or [NewConn]; it is not to be copied.
+//
+// Every method may be called from any goroutine, at any time. Writes of several
+// goroutines go out one message after the other. Reads are for one goroutine at a
+// time: a second one gets an error. Some goroutine should always be reading, even
+// if no message is expected, because it is the reader that answers pings and sees
+// the peer close; [Conn.CloseRead] does it for connections that only write.
+//
+// A read or write whose context ends leaves the connection as it is, and the next
+// one goes on where it stopped: nothing is lost and nothing comes twice. The one
+// exception is a write that was cut in the middle of its frame, which ends the
+// connection and says so. After the first permanent error the same error comes
+// back for ever; [CloseError], [ProtocolError], [MessageTooBigError] and
+// [ErrPeerTimeout] tell what it was.
+type Conn struct {
+	opts Options
+	hs   Handshake
+	tr   transport
+
+	reader
+	writer
+	deflation
+	pings pings
+	stats stats
+
+	state atomic.Uint32 // a closeState; written with mu held
+
+	mu           sync.Mutex
+	changed      sync.Cond // with mu: state moved, or something that Close waits for
+	err          error     // the first permanent error
+	unclean      error     // why the closing handshake was not completed
+	closeWritten bool      // our close frame is on the wire, or cannot get there
+	closeTimer   *time.Timer
+	ctx          context.Context // of Context, made when first asked for
+	cancel       context.CancelCauseFunc
+	parent       context.Context
+	onEnd        func() // of the Server that knows the connection
+}
+
+// NewConn runs the protocol over a stream on which the opening handshake is
+// already done, or needs none: a pipe, an HTTP/2 stream, a tunnel. The connection
+// takes rw over and closes it. nil opts mean the defaults.
+//
+// If rw has the methods SetReadDeadline and SetWriteDeadline of a net.Conn,
+// contexts interrupt its calls; if it has not, a context that ends during a call
+// ends the connection. Read and Write of rw may be called at the same time, and
+// Close during either has to unblock them.
+//
+// An error means that hs cannot be: its Extensions were not offered by opts.
+func NewConn(rw io.ReadWriteCloser, hs Handshake, opts *Options) (*Conn, error) {
+	return newConn(rw, hs, opts, context.Background())
+}
+
+// newConn is NewConn with a parent for Context, whose values it takes.
+func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.Context) (*Conn, error) {
+	c := &Conn{
+		opts:   opts.withDefaults(hs.Role),
+		hs:     hs,
+		parent: parent,
+	}
+	c.changed.L = &c.mu
+	if err := c.initDeflate(); err != nil {
+		return nil, err
+	}
+	c.tr.init(rw, func() { c.abort(nil) })
+	c.initReader()
+	c.initWriter()
+	c.startKeepalive()
+	c.opts.Hooks.open(c)
+	return c, nil
+}
+
+// Subprotocol returns the subprotocol agreed on in the opening handshake, or "".
+func (c *Conn) Subprotocol() string { return c.hs.Subprotocol }
+
+// Handshake returns what the opening handshake settled, without Leftover.
+func (c *Conn) Handshake() Handshake { return c.hs }
+
+// Context returns a context with the values of the request that the connection
+// came by, but not its cancellation: it ends when the connection ends, with the
+// connection's error as its cause. It is for work that makes no sense without
+// the connection.
+func (c *Conn) Context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx == nil {
+		c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.parent))
+		if c.stateNow() == stateClosed {
+			c.cancel(c.err)
+		}
+	}
+	return c.ctx
+}
+
+// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a
+// close frame with code and reason, waits for the peer's, dropping messages that
+// nobody is reading, and closes the stream. All that takes CloseTimeout at most,
+// whatever the peer does, and does not wait behind a stuck write.
+//
+// code is one of 1000 to 1003, 1007 to 1014 and 3000 to 4999, or [StatusNoStatus]
+// for none; another is an error and changes nothing. A reason longer than 123
+// bytes is cut at the end of a rune.
+//
+// It returns nil if both close frames went over and else why not. When the
+// connection was being closed already, by either side, it waits for the end of
+// that and returns what came of it: Close may be called any number of times.
+func (c *Conn) Close(code StatusCode, reason string) error {
+	if !code.onWire() && code != StatusNoStatus {
+		return errSendCode
+	}
+	c.step(closeByUser, &CloseError{Code: code, Reason: cutReason(reason)})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.stateNow() != stateClosed {
+		if c.stateNow() == stateSent && c.reading.TryLock() {
+			c.mu.Unlock()
+			c.drain()
+			c.unlockReading()
+			c.mu.Lock()
+			continue
+		}
+		c.changed.Wait()
+	}
+	return c.unclean
+}
+
+// CloseNow closes the stream without a closing handshake; the peer sees the
+// connection break off. If the closing handshake is over, or the connection is
+// failing and its close frame on the way, it lets that end by itself, within a
+// second. It never waits, may be called any number of times, and is meant for
+// defer. The error is always nil.
+func (c *Conn) CloseNow() error {
+	if c.stateNow() < stateBoth {
+		c.abort(&CloseError{Code: StatusAbnormalClosure, Err: net.ErrClosed})
+	}
+	return nil
+}
+
+var (
+	errSendCode     = errors.New("websocket: this status code may not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, 7.4)")
+	errCloseTimeout = errors.New("websocket: the peer did not complete the closing handshake in time")
+)
+
+func (c *Conn) stateNow() closeState { return closeState(c.state.Load()) }
+
+// permanent returns the connection's error, if it has one.
+func (c *Conn) permanent() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// step feeds the closing table and does what it says. cause becomes the
+// connection's error unless there is one; permanent returns the one that counts.
+func (c *Conn) step(ev closeEvent, cause error) {
+	c.mu.Lock()
+	was := c.stateNow()
+	s := closeTable[was][ev]
+	c.state.Store(uint32(s.next))
+	if c.err == nil {
+		c.err = cause
+	}
+	if ev == closeFailed || s.do&actAbort != 0 {
+		if was < stateBoth {
+			c.unclean = cause
+		}
+	}
+	c.changed.Broadcast()
+	if s.do&actTimer != 0 {
+		c.closeTimer = time.AfterFunc(c.opts.CloseTimeout, c.closeTimedOut)
+	}
+	c.mu.Unlock()
+
+	if s.do&actSend != 0 {
+		c.oweClose(closeReply(ev, cause))
+	}
+	if s.do&actFinish != 0 {
+		go c.finish()
+	}
+	if s.do&actAbort != 0 {
+		c.end()
+	}
+}
+
+// closeReply returns what our close frame says.
+func closeReply(ev closeEvent, cause error) (StatusCode, string) {
+	e, ok := cause.(*CloseError)
+	switch {
+	case !ok:
+		return failCode(cause), ""
+	case ev == closeByPeer:
+		return e.Code, "" // "the endpoint typically echos the status code it received" (5.5.1)
+	}
+	return e.Code, e.Reason
+}
+
+func (c *Conn) closeTimedOut() { c.abort(errCloseTimeout) }
+
+// abort closes the stream now.
+func (c *Conn) abort(cause error) {
+	if cause == nil {
+		cause = &CloseError{Code: StatusAbnormalClosure, Err: context.Canceled}
+	}
+	c.step(closeTimer, cause)
+}
+
+// lost is for a stream that ended or failed: err is what it said.
+func (c *Conn) lost(err error) {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	c.step(closeEOF, &CloseError{Code: StatusAbnormalClosure, Remote: true, Err: err})
+}
+
+// finish ends TCP in order once nothing more is to be said: "The server MUST
+// close the underlying TCP connection immediately; the client SHOULD wait for the
+// server to close the connection" (section 5.5.1). Closing a socket with unread
+// bytes would send a reset, which can overtake our close frame; so the server
+// ends its own direction first and reads on to the client's end. A timer bounds
+// all of it.
+func (c *Conn) finish() {
+	linger := time.AfterFunc(c.opts.CloseTimeout, c.closeTimedOut)
+	defer linger.Stop()
+	c.mu.Lock()
+	for !c.closeWritten && c.stateNow() != stateClosed {
+		c.changed.Wait()
+	}
+	c.mu.Unlock()
+	linger.Reset(min(lingerTimeout, c.opts.CloseTimeout))
+	if c.hs.Role == RoleServer {
+		c.tr.closeWrite()
+	}
+	c.reading.Lock()
+	c.discard()
+	c.reading.Unlock()
+	c.step(closeEOF, nil)
+}
+
+// end closes the stream and lets go of all that hangs on the connection. The
+// table lets nobody come here twice.
+func (c *Conn) end() {
+	c.tr.close()
+	c.stopKeepalive()
+	c.mu.Lock()
+	err := c.err
+	if c.closeTimer != nil {
+		c.closeTimer.Stop()
+	}
+	if c.cancel != nil {
+		c.cancel(err)
+	}
+	onEnd := c.onEnd
+	c.mu.Unlock()
+	c.endWriter(err)
+	c.opts.Hooks.close(c, err)
+	if onEnd != nil {
+		onEnd()
+	}
+}
+
+// Is makes errors.Is(err, net.ErrClosed) true for a connection closed here.
+func (e *CloseError) Is(target error) bool { return target == net.ErrClosed && !e.Remote }

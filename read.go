@@ -1,0 +1,433 @@
+package websocket
+
+// The incoming direction of a Conn: bytes from the stream through the Receiver to
+// the user. Next lends, Read gives away, Reader streams; all of them pull events
+// out of nextEvent, which answers control frames on the way.
+//
+// What always holds: all state of a message that is half there lies in the Conn,
+// so a read may be given up at any byte. What is lent lies in buf, msg or plain,
+// which go back when the next read begins. The reader never waits for the writer.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// reader is the part of a Conn that belongs to whoever holds reading.
+type reader struct {
+	reading sync.Mutex
+	recv    Receiver
+	asm     Assembler
+
+	in    []byte  // read from the stream, not yet parsed
+	buf   *buffer // where in lies; nil if that is no pooled buffer
+	msg   *buffer // where asm joins messages
+	plain *buffer // the message inflated
+	lent  []byte  // what the last read lent
+
+	class    int            // the size of the next read buffer, as a power of two
+	incoming *messageReader // the last one Reader returned
+	skipping bool           // the rest of the message is not wanted
+	stash    *stashed       // a message that peek came upon
+	ponged   bool           // a pong is framed and not yet written
+	inflow   atomic.Uint64  // bytes received; what keepalive goes by
+
+	// more tells writers that a reply may be held back: input is still buffered.
+	more atomic.Bool
+}
+
+const maxReadBits = 16 // read buffers grow to 64 KiB while reads fill them
+
+func (c *Conn) initReader() {
+	c.recv.Reset(c.hs.Role, c.inflate != nil, Limits{
+		Message: c.opts.ReadLimit,
+		Frames:  c.opts.MaxFrames,
+		Empty:   maxEmptyFrames,
+	})
+	c.asm.Grow = c.growMessage
+	c.class = minBufferBits
+	c.in = c.hs.Leftover
+	c.hs.Leftover = nil
+	c.inflow.Store(uint64(len(c.in)))
+}
+
+// growMessage is the Assembler's Grow.
+func (c *Conn) growMessage(_ []byte, n int) []byte {
+	held := len(c.asm.Held())
+	if c.msg != nil {
+		c.msg.b = c.msg.b[:held]
+	}
+	c.msg = growBuffer(c.msg, n)
+	return c.msg.b[:held]
+}
+
+// Next returns the next message: its opcode, [Text] or [Binary], and its payload,
+// which is valid until the next read of any kind begins, and may be overwritten
+// by the caller until then. Nothing is copied or allocated for a message that
+// came in one piece. Text is valid UTF-8.
+//
+// While it waits it answers pings and close frames. The error is ctx.Err() when
+// ctx ended, or os.ErrDeadlineExceeded after ReadIdleTimeout; the next read then
+// goes on where this one stopped. Any other error is permanent: a [*CloseError]
+// when the connection was closed or lost, a [*ProtocolError] or
+// [*MessageTooBigError] when the peer sent what it may not.
+func (c *Conn) Next(ctx context.Context) (Opcode, []byte, error) {
+	if err := c.lockReading(); err != nil {
+		return 0, nil, err
+	}
+	op, p, err := c.next(ctx)
+	c.unlockReading()
+	return op, p, err
+}
+
+// Read is [Conn.Next] with a payload that is copied: the slice is yours.
+func (c *Conn) Read(ctx context.Context) (Opcode, []byte, error) {
+	return c.ReadAppend(ctx, nil)
+}
+
+// ReadAppend is [Conn.Next] with a payload that is appended to dst, whose array
+// is used if it is large enough. With an error dst is returned unchanged.
+func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, error) {
+	if err := c.lockReading(); err != nil {
+		return 0, dst, err
+	}
+	defer c.unlockReading()
+	op, p, err := c.next(ctx)
+	if err != nil {
+		return 0, dst, err
+	}
+	if dst == nil {
+		dst = make([]byte, 0, len(p))
+	}
+	dst = append(dst, p...)
+	c.expireLent()
+	return op, dst, nil
+}
+
+// Serve calls fn for each message until the connection ends, ctx ends or fn
+// returns an error, and returns the error; nil if the peer closed with 1000 or
+// 1001. p is valid until fn returns. Replies that fn writes are held back while
+// further messages are already buffered, as with Options.Batch.
+func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
+	batch := c.batch.Swap(true)
+	defer c.batch.Store(batch)
+	for {
+		op, p, err := c.Next(ctx)
+		if err != nil {
+			return endOfServe(err)
+		}
+		if err := fn(op, p); err != nil {
+			c.more.Store(false)
+			c.flushHeld()
+			return err
+		}
+	}
+}
+
+func endOfServe(err error) error {
+	var e *CloseError
+	if errors.As(err, &e) && e.Remote && (e.Code == StatusNormalClosure || e.Code == StatusGoingAway) {
+		return nil
+	}
+	return err
+}
+
+var errConcurrentRead = errors.New("websocket: another goroutine is reading: one reader at a time (CloseRead counts as one)")
+
+// lockReading makes the caller the reader and takes back what the last read lent.
+func (c *Conn) lockReading() error {
+	if !c.reading.TryLock() {
+		if c.stateNow() != stateOpen {
+			return c.permanent()
+		}
+		return errConcurrentRead
+	}
+	c.expireLent()
+	c.dropStream()
+	if c.stateNow() >= stateBoth {
+		c.dropBuffers()
+		c.reading.Unlock()
+		return c.permanent()
+	}
+	return nil
+}
+
+// dropStream makes an unfinished Reader fail and what is left of its message be
+// skipped.
+func (c *Conn) dropStream() {
+	if r := c.incoming; r != nil {
+		r.stale = true
+		c.skipping = !r.fin
+		c.incoming = nil
+	}
+}
+
+func (c *Conn) unlockReading() {
+	c.reading.Unlock()
+	if c.stateNow() == stateSent {
+		c.mu.Lock()
+		c.changed.Broadcast() // Close may want to read the rest itself
+		c.mu.Unlock()
+	}
+}
+
+// expireLent takes back what the last read lent.
+func (c *Conn) expireLent() {
+	expire(c.lent)
+	c.lent = nil
+	c.plain.put()
+	c.plain = nil
+	if c.msg != nil && !c.recv.inMessage {
+		c.asm.Reset()
+		c.msg.put()
+		c.msg = nil
+	}
+	if len(c.in) == 0 {
+		c.in = nil
+		c.buf.put()
+		c.buf = nil
+	}
+}
+
+// dropBuffers lets go of everything; there is nothing more to read.
+func (c *Conn) dropBuffers() {
+	c.recv.inMessage = false
+	c.in = nil
+	c.expireLent()
+}
+
+// next reads one message.
+func (c *Conn) next(ctx context.Context) (Opcode, []byte, error) {
+	if s := c.stash; s != nil {
+		c.stash, c.lent = nil, s.p
+		return s.op, s.p, nil
+	}
+	for {
+		ev, err := c.nextEvent(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		if p, done := c.asm.Add(ev); done {
+			return c.deliver(ev, p)
+		}
+	}
+}
+
+// deliver lends the message whose last event is ev.
+func (c *Conn) deliver(ev Event, p []byte) (Opcode, []byte, error) {
+	wire := len(p)
+	if ev.Compressed {
+		var err error
+		if p, err = c.inflateMessage(ev.Op, p); err != nil {
+			c.step(closeFailed, err)
+			return 0, nil, c.permanent()
+		}
+	}
+	c.lent = p
+	c.stats.received()
+	c.opts.Hooks.message(c, ev.Op, false, len(p), wire)
+	if len(c.in) > 0 && c.batch.Load() {
+		c.more.Store(true)
+	} else if c.ponged {
+		c.flushHeld()
+	}
+	return ev.Op, p, nil
+}
+
+// nextEvent returns the next chunk of a message and sees to everything else.
+func (c *Conn) nextEvent(ctx context.Context) (Event, error) {
+	for {
+		for len(c.in) > 0 {
+			ev, n := c.recv.Next(c.in)
+			c.in = c.in[n:]
+			if ev.Kind == KindChunk {
+				if !c.skipping {
+					return ev, nil
+				}
+				c.skipping = !ev.Fin
+				continue
+			}
+			if ev.Kind != KindNone && !c.control(ev) {
+				return Event{}, c.permanent()
+			}
+		}
+		if err := c.fill(ctx); err != nil {
+			return Event{}, err
+		}
+	}
+}
+
+// control acts on an event that is no chunk, and tells whether to read on.
+func (c *Conn) control(ev Event) bool {
+	if ev.Kind != KindFail {
+		c.opts.Hooks.control(c, ev.Op, ev.Data)
+	}
+	switch ev.Kind {
+	case KindPing:
+		c.owePong(ev.Data)
+		return true
+	case KindPong:
+		c.pings.answered(ev.Data)
+		return true
+	case KindClose:
+		c.step(closeByPeer, &CloseError{Code: ev.Code, Reason: string(ev.Data), Remote: true})
+	case KindFail:
+		c.step(closeFailed, c.recv.Err())
+	}
+	return false
+}
+
+// fill waits for bytes: into the message if much of its frame is still to come,
+// else into a buffer, which is borrowed only when there is something to read.
+func (c *Conn) fill(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.in = nil
+	c.buf.put()
+	c.buf = nil
+	if c.more.Load() {
+		c.more.Store(false)
+	}
+	c.flushHeld()
+	c.tr.in.arm(ctx)
+	c.tr.in.extend(c.opts.ReadIdleTimeout)
+	for {
+		room := c.asm.Room(c.recv.Pending())
+		b, buf, err := c.tr.read(room, 1<<c.class)
+		if err == nil {
+			c.in, c.buf = b, buf
+			c.inflow.Add(uint64(len(b)))
+			c.fitBuffer(buf, len(b))
+			return nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return c.readFailed(err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if c.opts.ReadIdleTimeout > 0 && c.tr.in.expired() {
+			c.tr.in.clear()
+			return os.ErrDeadlineExceeded
+		}
+		c.tr.in.clear() // of a context that ended just as it was replaced
+	}
+}
+
+// fitBuffer makes the next read buffer larger if this one was filled, and smaller
+// if most of it stayed empty.
+func (c *Conn) fitBuffer(buf *buffer, n int) {
+	switch {
+	case buf == nil:
+	case n == cap(buf.b) && c.class < maxReadBits:
+		c.class++
+	case n < cap(buf.b)/8 && c.class > minBufferBits:
+		c.class--
+	}
+}
+
+// readFailed is for a stream that ended or failed under a read.
+func (c *Conn) readFailed(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	c.lost(err)
+	c.dropBuffers()
+	return c.permanent()
+}
+
+// drain reads on after our close frame, for Close, and drops what comes.
+func (c *Conn) drain() {
+	c.dropStream()
+	c.keepLent()
+	for c.stateNow() == stateSent {
+		if _, err := c.nextEvent(context.Background()); err != nil {
+			return
+		}
+	}
+}
+
+// keepLent leaves what was lent to its borrower for good: another goroutine than
+// the one who borrowed it is reading on.
+func (c *Conn) keepLent() {
+	if c.lent == nil {
+		return
+	}
+	c.lent = nil
+	c.in = append([]byte(nil), c.in...)
+	c.buf, c.msg, c.plain = nil, nil, nil
+	c.asm.Reset()
+}
+
+// discard reads the stream to its end, when nothing on it matters any more.
+func (c *Conn) discard() {
+	c.tr.in.arm(context.Background())
+	buf := newBuffer(0)
+	defer buf.put()
+	for {
+		if _, err := c.tr.readSome(buf.b[:cap(buf.b)]); err != nil {
+			return
+		}
+	}
+}
+
+// CloseRead is for connections that only write. It reads in a goroutine of its
+// own and drops every message, so that pings are answered and the peer's close is
+// seen, until ctx ends or the connection does. The context it returns is ctx,
+// ended also by the end of the connection, whose error is then its cause.
+//
+// While it reads no other read is possible; they return an error.
+func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if err := c.lockReading(); err != nil {
+		cancel(err)
+		return ctx
+	}
+	go func() {
+		var err error
+		for err == nil {
+			_, err = c.nextEvent(ctx)
+		}
+		c.skipping = c.recv.inMessage && !c.recv.first
+		c.unlockReading()
+		cancel(err)
+	}()
+	return ctx
+}
+
+// stashed is a message that was read before anyone asked for it.
+type stashed struct {
+	op Opcode
+	p  []byte
+}
+
+// peek reads on until it has found out how the stream ended, for a writer that
+// failed. It tells whether it has, or has come upon a message, which the next
+// read returns.
+func (c *Conn) peek(ctx context.Context) bool {
+	c.dropStream()
+	c.keepLent()
+	for c.stash == nil {
+		ev, err := c.nextEvent(ctx)
+		if err != nil {
+			return c.stateNow() != stateOpen
+		}
+		p, done := c.asm.Add(ev)
+		if !done {
+			continue
+		}
+		if ev.Compressed {
+			if p, err = c.inflateMessage(ev.Op, p); err != nil {
+				return false
+			}
+		}
+		c.stash = &stashed{ev.Op, append([]byte(nil), p...)}
+		c.expireLent()
+	}
+	return true
+}

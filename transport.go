@@ -1,0 +1,292 @@
+package websocket
+
+// The byte stream under a Conn: one place that knows what kind it is. Reads wait
+// for bytes before they borrow a buffer where the stream allows it, writes try
+// before they wait, and a context can interrupt either.
+//
+// Who calls: read.go with the reader's lock held, write.go with the pen.
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// transport is an [io.ReadWriteCloser] and what more it can do.
+type transport struct {
+	rw  io.ReadWriteCloser
+	tcp *net.TCPConn // for writev; nil if it is something else
+	raw *rawSocket   // a plain socket of this platform, or nil
+
+	// probe is where a TLS connection waits: its Read needs a buffer in hand, so
+	// this one is small. full tells that the last read filled it.
+	probe []byte
+	full  bool
+
+	in, out interrupt
+}
+
+const probeSize = 256
+
+func (t *transport) init(rw io.ReadWriteCloser, abort func()) {
+	t.rw = rw
+	t.in.abort, t.out.abort = abort, abort
+	if d, ok := rw.(interface{ SetReadDeadline(time.Time) error }); ok {
+		t.in.set = d.SetReadDeadline
+	}
+	if d, ok := rw.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		t.out.set = d.SetWriteDeadline
+	}
+	// Only net's own types: one that wraps them may promote SyscallConn and yet
+	// have a Read of its own.
+	switch s := rw.(type) {
+	case *net.TCPConn:
+		t.tcp = s
+		t.raw = newRawSocket(s)
+	case *net.UnixConn:
+		t.raw = newRawSocket(s)
+	case *tls.Conn:
+		t.probe = make([]byte, probeSize)
+	}
+}
+
+// read waits for bytes and reads them, into room if there is one, else into a
+// buffer of at least size bytes, which it returns and the caller owns. b is what
+// was read; it is empty only with an error.
+func (t *transport) read(room []byte, size int) (b []byte, buf *buffer, err error) {
+	if t.raw != nil {
+		return t.raw.read(room, size)
+	}
+	switch {
+	case room != nil:
+	case t.probe != nil && !t.full:
+		room = t.probe
+	default:
+		buf = newBuffer(size)
+		room = buf.b[:cap(buf.b)]
+	}
+	n, err := t.readSome(room)
+	t.full = n == len(room)
+	if n == 0 {
+		buf.put()
+		return nil, nil, err
+	}
+	return room[:n], buf, nil
+}
+
+// readSome is rw.Read, which some streams let return nothing without an error.
+func (t *transport) readSome(b []byte) (n int, err error) {
+	for range 100 {
+		if n, err = t.rw.Read(b); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// tryWrite writes what the stream takes at once, which is nothing if the stream
+// cannot tell.
+func (t *transport) tryWrite(b []byte) (int, error) {
+	if t.raw == nil {
+		return 0, nil
+	}
+	return t.raw.tryWrite(b)
+}
+
+// write writes b, waiting for the peer no longer than timeout (0: for ever) and
+// than ctx. It returns how many bytes went out.
+func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) (n int, err error) {
+	t.out.yield(ctx)
+	if n, err = t.tryWrite(b); err != nil || n == len(b) {
+		return n, err
+	}
+	t.out.arm(ctx)
+	if t.raw != nil {
+		defer t.out.clear() // a deadline that passes later would fail the next try
+	}
+	for n < len(b) {
+		t.out.extend(timeout)
+		m, err := t.rw.Write(b[n:])
+		n += m
+		if err != nil {
+			return n, err
+		}
+		if m == 0 {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, nil
+}
+
+// writeVec writes head and then p in one system call if the stream is TCP, and
+// in two writes otherwise.
+func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.Duration) (n int, err error) {
+	if t.tcp == nil {
+		if n, err = t.write(ctx, head, timeout); err != nil {
+			return n, err
+		}
+		m, err := t.write(ctx, p, timeout)
+		return n + m, err
+	}
+	t.out.arm(ctx)
+	t.out.extend(timeout)
+	v := vectors.Get().(*vector)
+	v.parts = [2][]byte{head, p}
+	v.bufs = v.parts[:]
+	m, err := v.bufs.WriteTo(t.tcp)
+	*v = vector{}
+	vectors.Put(v)
+	t.out.clear()
+	return int(m), err
+}
+
+// vector is a net.Buffers that does not have to be allocated for each write.
+type vector struct {
+	parts [2][]byte
+	bufs  net.Buffers
+}
+
+var vectors = sync.Pool{New: func() any { return new(vector) }}
+
+// closeWrite ends our direction and leaves the other open, if the stream can.
+func (t *transport) closeWrite() {
+	if h, ok := t.rw.(interface{ CloseWrite() error }); ok {
+		h.CloseWrite() // if it fails, the close that follows does what can be done
+	}
+}
+
+func (t *transport) close() error {
+	t.in.close()
+	t.out.close()
+	return t.rw.Close()
+}
+
+// An interrupt lets a context end a blocked call on one direction of a stream, by
+// a deadline in the past. It is armed once for a context, not for each call, and
+// contexts that cannot end cost nothing.
+//
+// arm, disarm and done belong to the one who may use the direction; the rest is
+// guarded by mu.
+type interrupt struct {
+	set   func(time.Time) error // of the direction's deadline; nil if there is none
+	abort func()                // what is left to do then
+
+	done <-chan struct{} // of the context that is armed
+
+	mu    sync.Mutex
+	stop  func() bool
+	turn  uint // of arming: a context that ends too late finds another one
+	fired bool // the deadline lies in the past
+	until time.Time
+	ended bool
+}
+
+var longAgo = time.Unix(1, 0)
+
+// arm makes the end of ctx interrupt the direction from now on, in place of the
+// context armed before.
+func (i *interrupt) arm(ctx context.Context) {
+	done := ctx.Done()
+	if done == i.done {
+		return
+	}
+	i.disarm()
+	if done == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended {
+		return
+	}
+	i.done = done
+	turn := i.turn
+	i.stop = context.AfterFunc(ctx, func() { i.fire(turn) })
+}
+
+// yield disarms if another context than ctx is armed.
+func (i *interrupt) yield(ctx context.Context) {
+	if i.done != nil && i.done != ctx.Done() {
+		i.disarm()
+	}
+}
+
+// disarm forgets the context and takes back what it did to the deadline.
+func (i *interrupt) disarm() {
+	if i.done == nil {
+		return
+	}
+	i.done = nil
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.turn++
+	if i.stop != nil {
+		i.stop()
+		i.stop = nil
+	}
+	i.clearLocked()
+}
+
+// clear takes a deadline back that has passed.
+func (i *interrupt) clear() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.clearLocked()
+}
+
+func (i *interrupt) clearLocked() {
+	if (i.fired || !i.until.IsZero()) && !i.ended && i.set != nil {
+		i.set(time.Time{})
+	}
+	i.fired, i.until = false, time.Time{}
+}
+
+func (i *interrupt) fire(turn uint) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if turn != i.turn || i.ended {
+		return
+	}
+	i.fired = true
+	if i.set == nil || i.set(longAgo) != nil {
+		go i.abort() // it takes locks that our caller may hold
+	}
+}
+
+// extend makes sure that the deadline is at least three quarters of timeout
+// away. Setting it anew only then keeps a busy connection from paying for it at
+// each call. It never takes an interrupt back.
+func (i *interrupt) extend(timeout time.Duration) {
+	if timeout <= 0 || i.set == nil {
+		return
+	}
+	now := time.Now()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.fired || i.ended || i.until.Sub(now) > timeout-timeout/4 {
+		return
+	}
+	i.until = now.Add(timeout)
+	i.set(i.until)
+}
+
+// expired tells whether a deadline set by extend has passed.
+func (i *interrupt) expired() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return !i.until.IsZero() && !time.Now().Before(i.until)
+}
+
+// close disarms for good. Anyone may call it.
+func (i *interrupt) close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ended = true
+	if i.stop != nil {
+		i.stop()
+		i.stop = nil
+	}
+}
