@@ -11,6 +11,7 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/lesismal/nbio v1.6.4
 	github.com/lxzan/gws v1.8.9
+	github.com/seed9f1f0156/websocket v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.11.1
 	github.com/valyala/fasthttp v1.77.0
 	golang.org/x/net v0.62.0

@@ -36,6 +36,15 @@ func (h *hist) record(ns int64) {
 // reset forgets all values.
 func (h *hist) reset() { *h = hist{} }
 
+// add counts all values of o as well.
+func (h *hist) add(o *hist) {
+	for i, c := range o.counts {
+		h.counts[i] += c
+	}
+	h.n += o.n
+	h.max = max(h.max, o.max)
+}
+
 // bucketOf maps a value to its bucket: values below 32 have one each, above
 // that the leading bit chooses the row and the next five bits the column.
 func bucketOf(v uint64) int {

@@ -106,7 +106,11 @@ func loadMain(args []string) error {
 
 // loadModes are the generator's measurements.
 var loadModes = map[string]func(p loadPlan, wait func(any) error) (any, error){
-	"echo": loadEcho,
+	"echo":      loadEcho,
+	"idle":      loadIdle,
+	"handshake": loadHandshakes,
+	"broadcast": loadBroadcast,
+	"reference": loadReference,
 }
 
 // loadConn is one connection of the generator.

@@ -18,11 +18,12 @@ import (
 	"strings"
 )
 
-// subcommands other than the measurement itself. serve and load are what this
-// binary calls itself with.
+// subcommands other than the measurement itself. serve, load and client are
+// what this binary calls itself with.
 var subcommands = map[string]func([]string) error{
 	"serve":  serveMain,
 	"load":   loadMain,
+	"client": clientMain,
 	"peers":  peersMain,
 	"report": reportMain,
 }

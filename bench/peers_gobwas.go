@@ -6,6 +6,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"io"
 	"net"
 	"net/http"
@@ -146,7 +148,8 @@ func serveGobwasUtil(ln net.Listener, o serveOptions) error {
 	})
 }
 
-// gobwasDeflate serves one connection with the library's own helper.
+// gobwasDeflate serves one connection with wsflate, its compressor, inflater
+// and buffers kept from message to message.
 func gobwasDeflate(c net.Conn) {
 	e := wsflate.Extension{Parameters: wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}}
 	u := ws.Upgrader{Negotiate: e.Negotiate}
@@ -154,21 +157,35 @@ func gobwasDeflate(c net.Conn) {
 		return
 	}
 	br := bufio.NewReaderSize(c, 4<<10)
+	scratch := make([]byte, ws.MaxHeaderSize)
+	var wire, plain []byte
+	var packed bytes.Buffer
+	zr := wsflate.NewReader(nil, func(r io.Reader) wsflate.Decompressor { return flate.NewReader(r) })
+	zw := wsflate.NewWriter(nil, func(w io.Writer) wsflate.Compressor {
+		f, _ := flate.NewWriter(w, flate.BestSpeed) // the level exists
+		return f
+	})
 	for {
-		f, err := ws.ReadFrame(br)
+		h, err := ws.ReadHeaderBuffer(br, scratch)
 		if err != nil {
 			return
 		}
-		f = ws.UnmaskFrameInPlace(f)
-		if packed, _ := wsflate.IsCompressed(f.Header); packed {
-			if f, err = wsflate.DecompressFrame(f); err != nil {
-				return
-			}
-		}
-		if f, err = wsflate.CompressFrame(ws.NewFrame(f.Header.OpCode, true, f.Payload)); err != nil {
+		wire = extend(wire[:0], int(h.Length))
+		if _, err := io.ReadFull(br, wire); err != nil {
 			return
 		}
-		if ws.WriteFrame(c, f) != nil {
+		ws.Cipher(wire, h.Mask, 0)
+		zr.Reset(bytes.NewReader(wire))
+		if plain, err = readInto(plain[:0], zr); err != nil {
+			return
+		}
+		packed.Reset()
+		zw.Reset(&packed)
+		if _, err := zw.Write(plain); err != nil || zw.Flush() != nil {
+			return
+		}
+		wire = append(appendHeader(wire[:0], 0xC0|byte(h.OpCode), packed.Len()), packed.Bytes()...)
+		if _, err := c.Write(wire); err != nil {
 			return
 		}
 	}

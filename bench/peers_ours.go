@@ -1,3 +1,111 @@
+// This module's own library, in the forms that users write: Serve, a loop of
+// Next and Write with and without batching of replies, and Read with a slice of
+// one's own. All behind net/http with Accept, and with the default options
+// (limits, keepalive and origin check included).
+//
+// The handler leaves net/http's goroutine, whose stack has grown while it
+// parsed the request, and goes on in one of its own, as websocket.Server does.
+
 package main
 
-func ourPeers() []peer { return nil }
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/seed9f1f0156/websocket"
+)
+
+const ourModule = "github.com/seed9f1f0156/websocket"
+
+func ourPeers() []peer {
+	form := func(name, about string, batch bool, loop func(*websocket.Conn) error) peer {
+		return peer{name: name, module: ourModule, about: about, ours: true, http: true, deflate: true, takeover: true,
+			broadcast: name == "serve",
+			serve: func(ln net.Listener, o serveOptions) error {
+				opts := ourOptions(o)
+				opts.Batch = batch
+				if o.Broadcast {
+					loop = ourBroadcast()
+				}
+				return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
+					c, err := websocket.Accept(w, r, opts)
+					if err != nil {
+						return
+					}
+					go func() {
+						defer c.CloseNow()
+						loop(c)
+					}()
+				})
+			}}
+	}
+	return []peer{
+		form("serve", "Serve", false, ourServe),
+		form("next-batch", "Next and Write, Options.Batch", true, ourNext),
+		form("next", "Next and Write", false, ourNext),
+		form("read", "Read and Write", false, ourRead),
+	}
+}
+
+// ourOptions is what a measurement needs beyond the defaults.
+func ourOptions(o serveOptions) *websocket.AcceptOptions {
+	opts := new(websocket.AcceptOptions)
+	if o.Deflate || o.Takeover {
+		opts.Compression = &websocket.Compression{SendTakeover: o.Takeover, ReceiveTakeover: o.Takeover}
+	}
+	if o.NoLimit {
+		opts.ReadLimit = -1
+	}
+	return opts
+}
+
+func ourServe(c *websocket.Conn) error {
+	ctx := context.Background()
+	return c.Serve(ctx, func(op websocket.Opcode, p []byte) error { return c.Write(ctx, op, p) })
+}
+
+func ourNext(c *websocket.Conn) error {
+	ctx := context.Background()
+	for {
+		op, p, err := c.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, op, p); err != nil {
+			return err
+		}
+	}
+}
+
+func ourRead(c *websocket.Conn) error {
+	ctx := context.Background()
+	for {
+		op, p, err := c.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, op, p); err != nil {
+			return err
+		}
+	}
+}
+
+// ourBroadcast returns the loop of a server that sends each message to all of
+// its connections, framed once.
+func ourBroadcast() func(*websocket.Conn) error {
+	h := new(hub[*websocket.Conn])
+	return func(c *websocket.Conn) error {
+		h.add(c)
+		defer h.remove(c)
+		ctx := context.Background()
+		return c.Serve(ctx, func(op websocket.Opcode, p []byte) error {
+			m, err := websocket.Prepare(op, p)
+			if err != nil {
+				return err
+			}
+			h.each(func(to *websocket.Conn) error { return to.WritePrepared(ctx, m) })
+			return nil
+		})
+	}
+}

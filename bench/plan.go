@@ -54,7 +54,7 @@ const (
 	tableCells = "16B-c1-p1,16B-c64-p1,16B-c64-p16,128B-c1000-p1,1KiB-c64-p1,1KiB-c64-p16,16KiB-c64-p1,1MiB-c2-p1"
 	quickCells = "16B-c64-p1,16B-c64-p16,16KiB-c64-p1"
 	quickPeers = "raw,serve,next,gobwas,gobwas-batch,gws"
-	allKinds   = "echo,deflate,idle,handshake,broadcast"
+	allKinds   = "echo,deflate,takeover,idle,idle-takeover,handshake,broadcast,client"
 )
 
 func fullCells() string {
@@ -111,12 +111,17 @@ func (c cell) String() string {
 	if c.text {
 		name += "-text"
 	}
+	return c.sizeName() + name
+}
+
+// sizeName is the payload's size in the largest unit that divides it.
+func (c cell) sizeName() string {
 	for _, u := range sizeUnits {
 		if c.size%u.factor == 0 {
-			return strconv.Itoa(c.size/u.factor) + u.suffix + name
+			return strconv.Itoa(c.size/u.factor) + u.suffix
 		}
 	}
-	return name
+	return ""
 }
 
 func parseCells(list string) ([]cell, error) {
@@ -216,7 +221,11 @@ type measurement struct {
 
 // measurements in the order in which they run.
 func measurements() []measurement {
-	return []measurement{echoMeasurement()}
+	return []measurement{
+		echoMeasurement(), deflateMeasurement(), takeoverMeasurement(),
+		idleMeasurement("idle", false), idleMeasurement("idle-takeover", true),
+		handshakeMeasurement(), broadcastMeasurement(), clientMeasurement(),
+	}
 }
 
 func runMain(args []string) error {
@@ -258,7 +267,7 @@ func runInfo(c *config) map[string]string {
 		"window": c.window.String(), "reps": strconv.Itoa(c.reps),
 	}
 	for mod, v := range moduleVersions() {
-		if mod != "" {
+		if mod != "" && mod != ourModule {
 			info["module "+mod] = v
 		}
 	}

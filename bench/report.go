@@ -104,6 +104,8 @@ var figures = []figure{
 	{"takeover", "wire_bytes", "Compression with context takeover: bytes sent per message", 0},
 	{"idle", "rss_kib", "Idle connection, KiB of resident memory after a collection", 2},
 	{"idle", "trimmed_kib", "Idle connection, KiB after free pages went back to the kernel", 2},
+	{"idle-takeover", "rss_kib", "Idle connection with compression and context takeover, KiB after a collection", 2},
+	{"idle-takeover", "trimmed_kib", "Idle connection with compression and context takeover, KiB after free pages went back", 2},
 	{"handshake", "cpu_us", "Handshake and teardown, µs of processor time", 1},
 	{"handshake", "per_s", "Handshakes per second", 0},
 	{"handshake", "p99_us", "Handshake latency, 99th percentile, µs", 0},

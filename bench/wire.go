@@ -72,6 +72,9 @@ type stream struct {
 // ring lie contiguous in out.
 func newStream(p loadPlan) (*stream, error) {
 	count := min(max((1<<20)/max(p.Size, 1), 2), 61)
+	if p.Takeover {
+		count = max(count, (128<<10)/p.Size) // more than a window: nothing comes again while it is remembered
+	}
 	s := &stream{raw: p.Raw, op: opBinary, ends: []int{0}, packed: make([][]byte, count), inflate: flate.NewReader(nil)}
 	if p.Text || p.Deflate || p.Takeover {
 		s.op = opText

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/flate"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -174,5 +175,38 @@ func TestStreamFrames(t *testing.T) {
 			}
 			require.True(t, bytes.Equal(s.payload[i%len(s.payload)], p))
 		}
+	}
+}
+
+// The reference server checks clients as the verifier checks servers.
+func TestReferenceChecksClients(t *testing.T) {
+	mask := func(first byte, p string) string {
+		return string(appendMasked(nil, first, [4]byte{1, 2, 3, 4}, []byte(p)))
+	}
+	for name, c := range map[string]struct {
+		wire string
+		err  error
+		out  string
+	}{
+		"a message":          {mask(0x82, "hello"), nil, "\x82\x05hello"},
+		"two":                {mask(0x82, "hello") + mask(0x82, "hello"), nil, "\x82\x05hello\x82\x05hello"},
+		"fragments":          {mask(0x02, "he") + mask(0x00, "") + mask(0x80, "llo"), nil, "\x82\x05hello"},
+		"half a frame":       {mask(0x82, "hello")[:8], nil, ""},
+		"a close":            {mask(0x88, "\x03\xe8"), io.EOF, "\x88\x02\x03\xe8"},
+		"unmasked":           {"\x82\x05hello", errUnmasked, ""},
+		"a wrong byte":       {mask(0x82, "hellO"), errDiffers, ""},
+		"too short":          {mask(0x82, "hell"), errDiffers, ""},
+		"too long":           {mask(0x82, "hello!"), errLong, ""},
+		"text":               {mask(0x81, "hello"), errOrder, ""},
+		"a new message":      {mask(0x02, "he") + mask(0x82, "llo"), errOrder, ""},
+		"a fragment first":   {mask(0x80, "hello"), errOrder, ""},
+		"a reserved bit":     {mask(0xc2, "hello"), errOrder, ""},
+		"a length of 2^63-1": {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", errLong, ""},
+	} {
+		r := &reference{s: oneMessage(opBinary, "hello")}
+		conn := &refConn{open: true, in: []byte(c.wire)}
+		_, err := r.frames(conn)
+		require.ErrorIs(t, err, c.err, name)
+		require.Equal(t, c.out, string(conn.out), name)
 	}
 }
