@@ -71,11 +71,17 @@ func TestMessageReset(t *testing.T) {
 	var a Assembler
 	require.Nil(t, a.Reset())
 	a.Add(chunk(true, "abandoned", false))
+	a.Add(chunk(true, "a new ", false))
+	p, done := a.Add(chunk(false, "message", true))
+	require.True(t, done)
+	require.Equal(t, "a new message", string(p), "a first chunk begins anew")
+
+	a.Add(chunk(true, "abandoned", false))
 	buf := a.Reset()
 	require.Equal(t, "abandoned", string(buf))
 	require.Empty(t, a.Held())
 	require.Nil(t, a.Room(1<<20))
-	p, done := a.Add(chunk(true, "next", true))
+	p, done = a.Add(chunk(true, "next", true))
 	require.True(t, done)
 	require.Equal(t, "next", string(p))
 	p, _ = a.Add(chunk(true, "ne", false))

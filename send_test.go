@@ -139,6 +139,36 @@ func TestSendHeader(t *testing.T) {
 	require.Equal(t, "before", string(got))
 }
 
+// For payloads that are masked elsewhere, both roles can have a header alone.
+func TestSendBareHeader(t *testing.T) {
+	for _, role := range bothRoles {
+		for _, n := range []int{0, 5, 126, 65536} {
+			s, plain := sender(t, role)
+			wire, key, err := s.appendBareHeader([]byte("before"), Text, n)
+			require.NoError(t, err)
+			p := ascending(n)
+			for i := range p {
+				p[i] ^= key[i%4]
+			}
+			want, err := (&Sender{}).AppendMessage(nil, Text, ascending(n))
+			require.NoError(t, err)
+			require.Equal(t, "before", string(wire[:6]))
+			require.True(t, bytes.Equal(want, plain(append(wire[6:], p...))), "%s, %d bytes", roleName(role), n)
+			_, next, err := s.appendBareHeader(nil, Text, n)
+			require.NoError(t, err)
+			require.Equal(t, role == RoleServer, key == next, "a client draws a key each time, a server never")
+			require.Equal(t, role == RoleServer, key == [4]byte{})
+		}
+		s, _ := sender(t, role)
+		wire, _, err := s.appendBareHeader([]byte("before"), Ping, 1)
+		require.Same(t, errSendOpcode, err)
+		require.Equal(t, "before", string(wire))
+		s.AppendClose(nil, 1000, "")
+		_, _, err = s.appendBareHeader(nil, Text, 1)
+		require.Same(t, errSendClosed, err)
+	}
+}
+
 func TestSendFragments(t *testing.T) {
 	for _, role := range bothRoles {
 		s, plain := sender(t, role)
