@@ -10,6 +10,7 @@ package deflate
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 const (
@@ -152,9 +153,10 @@ func (c *Compressor) block(raw []byte) {
 	extra := c.extraBits()
 	dynamic := dyn.headerBits + extra + cost(c.lit[:], dyn.lit.len[:]) + cost(c.dist[:], dyn.dist.len[:])
 	fixed := extra + cost(c.lit[:], fixedLit.len[:]) + cost(c.dist[:], fixedDist.len[:])
+	// Of noise, Huffman saves too little to be worth its time.
 	stored := (len(raw) + 5*(1+len(raw)/0xffff)) * 8
 	switch {
-	case stored < min(dynamic, fixed):
+	case stored < min(dynamic, fixed)*65/64:
 		c.stored(raw)
 	case fixed <= dynamic:
 		c.w.bits(1<<1, 3)
@@ -191,18 +193,33 @@ func (c *Compressor) extraBits() (n int) {
 // codes writes the tokens and the end of the block.
 func (c *Compressor) codes(lit *litCode, dist *distanceCode) {
 	w := &c.w
+	acc, n := w.acc, w.n
+	// A token has at most 48 bits, and the loop leaves fewer than 8 in acc.
+	out := slices.Grow(w.out, 6*len(c.tokens)+16)
+	at := len(out)
+	out = out[:cap(out)]
 	for _, t := range c.tokens {
 		if t.length&copyFlag == 0 {
-			w.bits(uint64(lit.code[t.length]), uint(lit.len[t.length]))
-			continue
+			acc |= uint64(lit.code[t.length]) << (n & 63)
+			n += uint(lit.len[t.length])
+		} else {
+			length, d := int(t.length&^copyFlag), int(t.dist)+1
+			lc, dc := lengthCode[length], distCode(d)
+			acc |= uint64(lit.code[257+int(lc)]) << (n & 63)
+			n += uint(lit.len[257+int(lc)])
+			acc |= uint64(length-int(lengthBase[lc])) << (n & 63)
+			n += uint(lengthExtra[lc])
+			acc |= uint64(dist.code[dc]) << (n & 63)
+			n += uint(dist.len[dc])
+			acc |= uint64(d-int(distBase[dc])) << (n & 63)
+			n += uint(distExtra[dc])
 		}
-		n, d := int(t.length&^copyFlag), int(t.dist)+1
-		lc, dc := lengthCode[n], distCode(d)
-		w.bits(uint64(lit.code[257+int(lc)]), uint(lit.len[257+int(lc)]))
-		w.bits(uint64(n-int(lengthBase[lc])), uint(lengthExtra[lc]))
-		w.bits(uint64(dist.code[dc]), uint(dist.len[dc]))
-		w.bits(uint64(d-int(distBase[dc])), uint(distExtra[dc]))
+		binary.LittleEndian.PutUint64(out[at:], acc)
+		at += int(n >> 3)
+		acc >>= n &^ 7
+		n &= 7
 	}
+	w.out, w.acc, w.n = out[:at], acc, n
 	w.bits(uint64(lit.code[256]), uint(lit.len[256]))
 }
 

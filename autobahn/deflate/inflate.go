@@ -125,13 +125,21 @@ func (f *Inflater) stored(start int) error {
 	case len(f.buf)-start+int(n) > f.limit:
 		return errTooLong
 	}
-	for range n {
-		b, ok := f.in.take(8)
-		if !ok {
-			return errTruncated
-		}
+	// What the reader holds ready comes first, then what it has not seen.
+	for n > 0 && f.in.n > 0 {
+		b, _ := f.in.take(8)
 		f.buf = append(f.buf, byte(b))
+		n--
 	}
+	if n == 0 {
+		return nil
+	}
+	f.in.acc = 0
+	if int(n) > len(f.in.in) {
+		return errTruncated
+	}
+	f.buf = append(f.buf, f.in.in[:n]...)
+	f.in.in = f.in.in[n:]
 	return nil
 }
 
@@ -219,6 +227,22 @@ func (f *Inflater) symbol(d *decoder) (int, error) {
 // codes reads literals and copies up to the end of the block.
 func (f *Inflater) codes(start int) error {
 	for {
+		// Literals, as long as there is much to read: a fill is good for three codes.
+		for len(f.in.in) >= 8 && len(f.buf)-start+3 <= f.limit {
+			f.in.fill()
+			e := f.lit.table[f.in.acc&primaryMask]
+			if e == 0 || e>>4 > 255 {
+				break
+			}
+			f.in.drop(uint(e & 15))
+			next := f.lit.table[f.in.acc&primaryMask]
+			if next == 0 || next>>4 > 255 {
+				f.buf = append(f.buf, byte(e>>4))
+				break
+			}
+			f.in.drop(uint(next & 15))
+			f.buf = append(f.buf, byte(e>>4), byte(next>>4))
+		}
 		sym, err := f.symbol(&f.lit)
 		switch {
 		case err != nil:
@@ -228,37 +252,45 @@ func (f *Inflater) codes(start int) error {
 			if len(f.buf)-start > f.limit {
 				return errTooLong
 			}
-			continue
 		case sym == 256:
 			return nil
 		case sym > 285:
 			return errCode
+		default:
+			if err := f.copySymbol(sym-257, start); err != nil {
+				return err
+			}
 		}
-		// A fill gives at least 56 bits or all there are; the four fields of a copy
-		// have at most 48.
-		extra, _ := f.in.take(uint(lengthExtra[sym-257]))
-		n := int(lengthBase[sym-257]) + int(extra)
-		sym, err = f.symbol(&f.dist)
-		if err != nil {
-			return err
-		}
-		if sym > 29 {
-			return errCode
-		}
-		extra, ok := f.in.take(uint(distExtra[sym]))
-		if !ok {
-			return errTruncated
-		}
-		d := int(distBase[sym]) + int(extra)
-		if d > f.window || d > len(f.buf) {
-			return &WindowError{d, min(f.window, len(f.buf))}
-		}
-		f.Reach = max(f.Reach, d)
-		if len(f.buf)-start+n > f.limit {
-			return errTooLong
-		}
-		f.copy(d, n)
 	}
+}
+
+// copySymbol reads the rest of a copy whose length has code lc, and does it.
+func (f *Inflater) copySymbol(lc, start int) error {
+	extra, ok := f.in.take(uint(lengthExtra[lc]))
+	if !ok {
+		return errTruncated
+	}
+	n := int(lengthBase[lc]) + int(extra)
+	dc, err := f.symbol(&f.dist)
+	if err != nil {
+		return err
+	}
+	if dc > 29 {
+		return errCode
+	}
+	if extra, ok = f.in.take(uint(distExtra[dc])); !ok {
+		return errTruncated
+	}
+	d := int(distBase[dc]) + int(extra)
+	if d > f.window || d > len(f.buf) {
+		return &WindowError{d, min(f.window, len(f.buf))}
+	}
+	f.Reach = max(f.Reach, d)
+	if len(f.buf)-start+n > f.limit {
+		return errTooLong
+	}
+	f.copy(d, n)
+	return nil
 }
 
 // copy appends n octets from d octets back; they may overlap what they make.
@@ -320,6 +352,12 @@ func (r *bitReader) take(bits uint) (uint64, bool) {
 	return v, true
 }
 
+// drop forgets bits that were looked at.
+func (r *bitReader) drop(bits uint) {
+	r.acc >>= bits
+	r.n -= bits
+}
+
 // align drops the bits up to the next octet.
 func (r *bitReader) align() {
 	r.acc >>= r.n & 7
@@ -329,7 +367,10 @@ func (r *bitReader) align() {
 // atEnd tells whether all octets were read.
 func (r *bitReader) atEnd() bool { return len(r.in) == 0 && r.left == 0 && r.n < 8 }
 
-const primaryBits = 10
+const (
+	primaryBits = 10
+	primaryMask = 1<<primaryBits - 1
+)
 
 // decoder decodes one Huffman code: short codes with one look into a table, the
 // others bit by bit.
@@ -391,7 +432,7 @@ func (d *decoder) fillTable(lengths []uint8) {
 
 // decode returns the symbol at the lowest bits of acc and its length, 0 for none.
 func (d *decoder) decode(acc uint64) (sym int, n uint) {
-	if e := d.table[acc&(1<<primaryBits-1)]; e != 0 {
+	if e := d.table[acc&primaryMask]; e != 0 {
 		return int(e >> 4), uint(e & 15)
 	}
 	code, first, index := 0, 0, 0

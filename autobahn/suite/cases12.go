@@ -38,7 +38,7 @@ func (p *deflated) open(s *session) {
 		return
 	}
 	s.rx.raw = true
-	p.behavior = result.Failed
+	p.behavior, p.count = result.Failed, s.atMost(p.count)
 	p.result = fmt.Sprintf("Case did not finish within %d seconds.", int(p.limit.Seconds()))
 	p.stream = openStream(streamKey{p.data, p.size, s.ext.sendBits, s.ext.sendContext})
 	p.check = newEchoCheck(s.ext, p.data, p.size)

@@ -81,7 +81,7 @@ type rounds struct {
 
 func (p *rounds) open(s *session) {
 	s.log.on = false
-	p.behavior = result.Failed
+	p.behavior, p.count = result.Failed, s.atMost(p.count)
 	p.result = fmt.Sprintf("Case did not finish within %d seconds.", int(p.limit.Seconds()))
 	s.closeAfter(p.limit)
 	p.next(s)

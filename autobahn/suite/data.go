@@ -51,12 +51,6 @@ func (d *dataset) message(k, n int) []byte {
 	return d.content()[at : at+n]
 }
 
-// before returns up to n octets of what came before message k of size octets.
-func (d *dataset) before(k, size, n int) []byte {
-	end := k*size%d.size + d.size
-	return d.content()[end-min(n, k*size) : end]
-}
-
 func pick(r *rand.Rand, list []string) string { return list[r.IntN(len(list))] }
 
 var (
@@ -64,7 +58,13 @@ var (
 	lastNames  = strings.Fields("Backus Cerf Dijkstra Engelbart Floyd Hamilton Hoare Hopper Johnson Knuth Lamport Liskov Perlman Ritchie Shannon Turing Wirth")
 	cities     = strings.Fields("Amsterdam Berlin Cambridge Dublin Geneva Helsinki Lisbon London Oslo Paris Prague Vienna Zurich")
 	states     = strings.Fields("active active active inactive pending suspended")
-	topics     = strings.Fields("compression framing handshake latency masking network protocol socket stream throughput transport window")
+	sentences  = []string{
+		"Responsible for the protocol engine, its test bench, and the documentation that goes with every release of it.",
+		"Looks after the servers in three regions, their certificates, and the nightly copies of everything that matters.",
+		"Has not signed in since the last review; the account stays open until somebody decides what is to become of it.",
+		"Writes the clients for telephones and for the command line, and answers the questions of those who use them.",
+	}
+	topics = strings.Fields("compression framing handshake latency masking network protocol socket stream throughput transport window")
 )
 
 // makeJSON is a list of records, indented, as an export of some service has it.
@@ -77,9 +77,13 @@ func makeJSON(r *rand.Rand, size int) []byte {
 		rec := fmt.Sprintf("    {\n      \"id\": %d,\n      \"key\": \"%08x-%04x\",\n      \"name\": \"%s %s\",\n"+
 			"      \"email\": \"%s.%s@example.com\",\n      \"city\": \"%s\",\n      \"state\": \"%s\",\n"+
 			"      \"score\": %d.%d,\n      \"tags\": [\n        \"%s\",\n        \"%s\"\n      ],\n"+
-			"      \"verified\": %v,\n      \"referrer\": null,\n      \"avatar\": \"https://images.example.com/avatars/%d.png\"\n    }",
+			"      \"verified\": %v,\n      \"referrer\": null,\n      \"about\": \"%s\",\n"+
+			"      \"preferences\": {\n        \"language\": \"en\",\n        \"newsletter\": false,\n        \"theme\": \"automatic\",\n"+
+			"        \"notifications\": [\n          \"mentions\",\n          \"releases\",\n          \"security\"\n        ]\n      },\n"+
+			"      \"permissions\": {\n        \"read\": true,\n        \"write\": true,\n        \"administer\": false\n      },\n"+
+			"      \"avatar\": \"https://images.example.com/avatars/%d.png\"\n    }",
 			id, r.Uint32(), r.Uint32N(1<<16), first, last, strings.ToLower(first), strings.ToLower(last),
-			pick(r, cities), pick(r, states), r.IntN(100), r.IntN(10), pick(r, topics), pick(r, topics), r.IntN(4) > 0, id)
+			pick(r, cities), pick(r, states), r.IntN(100), r.IntN(10), pick(r, topics), pick(r, topics), r.IntN(4) > 0, pick(r, sentences), id)
 		if b.Len()+len(rec)+len(end) > size {
 			break
 		}
@@ -100,10 +104,13 @@ func makeHTML(r *rand.Rand, size int) []byte {
 	const end = "</table>\n<!-- %s -->\n</body>\n</html>\n"
 	for row := 1; ; row++ {
 		class := []string{"odd", "even"}[row%2]
-		s := fmt.Sprintf("<tr class=\"%s\" id=\"row-%d\">\n  <td class=\"number\">%d</td>\n  <td class=\"name\"><a href=\"/people/%s/%s\">%s %s</a></td>\n"+
-			"  <td class=\"topic\">%s</td>\n  <td class=\"value\">%d.%02d&nbsp;ms</td>\n  <td class=\"state %s\">%s</td>\n</tr>\n",
-			class, row, row, pick(r, cities), pick(r, topics), pick(r, firstNames), pick(r, lastNames),
-			pick(r, topics), r.IntN(500), r.IntN(100), states[row%len(states)], states[row%len(states)])
+		s := fmt.Sprintf("<tr class=\"results-row results-row-%s\" id=\"row-%d\">\n  <td class=\"results-cell results-cell-number\">%d</td>\n"+
+			"  <td class=\"results-cell results-cell-name\"><a class=\"link link-person\" href=\"/people/%s\">%s %s</a></td>\n"+
+			"  <td class=\"results-cell results-cell-topic\">%s</td>\n  <td class=\"results-cell results-cell-value\">%d.%02d&nbsp;ms</td>\n"+
+			"  <td class=\"results-cell results-cell-about\">%s</td>\n"+
+			"  <td class=\"results-cell results-cell-state\"><span class=\"badge badge-small\">%s</span></td>\n</tr>\n",
+			class, row, row, pick(r, cities), pick(r, firstNames), pick(r, lastNames),
+			pick(r, topics), r.IntN(500), r.IntN(100), pick(r, sentences), pick(r, states))
 		if row%20 == 0 {
 			s += "<tr class=\"separator\"><td colspan=\"5\">" + strings.Repeat("the "+pick(r, topics)+" of the "+pick(r, topics)+"; ", 3) + "</td></tr>\n"
 		}
@@ -126,7 +133,7 @@ func makeProse(r *rand.Rand, size int) []byte {
 	links := strings.Fields("und doch denn wenn daß weil ob wie als bis")
 	// Prose repeats itself: a stock of phrases turns up again and again.
 	var stock []string
-	for range 160 {
+	for range 40 {
 		stock = append(stock, pick(r, articles)+" "+pick(r, adjectives)+" "+pick(r, nouns)+" "+pick(r, verbs))
 	}
 	b := make([]byte, 0, size+200)
@@ -178,7 +185,7 @@ func makeBitmap(r *rand.Rand, size int) []byte {
 				g = 90 - (hill-y)/3
 			}
 			if grain--; grain < 0 {
-				grain = r.IntN(24)
+				grain = r.IntN(160)
 				g += r.IntN(5) - 2
 			}
 			b = append(b, byte(max(0, min(255, g))))

@@ -33,6 +33,7 @@ type receiver struct {
 	inMessage bool
 	msg       message
 	text      utf8Check
+	badText   bool // the text of this message was found invalid
 	raw       bool // messages are given to the case as they came, not inflated
 
 	// What came since the opening handshake.
@@ -120,7 +121,7 @@ func (s *session) beginData(h header) {
 	if h.op != opCont || !r.inMessage {
 		r.inMessage = true
 		r.msg = message{binary: h.op == opBinary, compressed: h.rsv == rsv1, data: r.msg.data[:0]}
-		r.text = utf8Check{}
+		r.text, r.badText = utf8Check{}, false
 	}
 	r.msg.frames++
 	if h.length <= 64<<20 {
@@ -164,6 +165,7 @@ func (s *session) data(b []byte) {
 	r.msg.data = append(r.msg.data, b...)
 	r.msg.wire += len(b)
 	if !r.msg.binary && !r.msg.compressed && !r.text.write(b) {
+		r.badText = true
 		s.invalidPayload("the text is not UTF-8")
 	}
 }
@@ -194,6 +196,11 @@ func (s *session) endFrame() {
 func (s *session) endMessage() {
 	m := s.rx.msg
 	if s.failedByMe {
+		if s.rx.badText {
+			// To the original the end of bad text is bad text once more, and the
+			// second failure of a connection drops TCP.
+			s.drop()
+		}
 		return
 	}
 	if !m.compressed && !m.binary && !s.rx.text.complete() {

@@ -24,6 +24,7 @@ type Config struct {
 	Agent        string  // the name of the peer in reports
 	TimeoutScale float64 // stretches every time limit; 0 is 1
 	Parallel     int     // light cases at a time; 0 is 32
+	Messages     int     // at most so many messages in a case of 9.7, 9.8, 12 and 13; 0 is 1000
 	Insecure     bool    // do not verify the certificate of a wss:// server
 
 	// Done is called after every case, one call at a time. May be nil.
@@ -102,7 +103,7 @@ func playServer(ctx context.Context, u *url.URL, c *Case, cfg *Config) *result.C
 		r.Result, r.WasNotCleanReason = "No connection: "+err.Error(), &s.wasNotCleanReason
 		return r
 	}
-	s := newSession(conn, false, cfg.scale(), uint64(c.Number))
+	s := newSession(conn, false, cfg, uint64(c.Number))
 	s.play = c.play()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()

@@ -117,7 +117,7 @@ func (f *ClientServer) serve(conn net.Conn) {
 // playClient plays a case against the client of conn.
 func (f *ClientServer) playClient(conn net.Conn, r *clientRequest, c *Case, agent string) *result.Case {
 	started := time.Now()
-	s := newSession(conn, true, f.Config.scale(), uint64(c.Number))
+	s := newSession(conn, true, &f.Config, uint64(c.Number))
 	s.play = c.play()
 	var params *deflateParams
 	if c.accept != nil {
@@ -211,7 +211,7 @@ func (s *session) every(d time.Duration, f func() bool) {
 
 // command plays a control URL.
 func (f *ClientServer) command(conn net.Conn, r *clientRequest, do func(*session)) {
-	s := newSession(conn, true, f.Config.scale(), 0)
+	s := newSession(conn, true, &f.Config, 0)
 	s.play = command(do)
 	s.serverHandshake(r, nil, nil)
 	s.begin(r.rest)

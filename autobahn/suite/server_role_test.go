@@ -9,6 +9,9 @@ import (
 	"github.com/seed9f1f0156/websocket/autobahn/result"
 )
 
+// few makes the cases that send 1000 messages send fewer, in tests.
+const few = 12
+
 // against plays cases against a peer server with the defect.
 func against(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*result.Case {
 	t.Helper()
@@ -17,7 +20,7 @@ func against(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*r
 	server, err := brokenpeer.Serve(bad)
 	require.NoError(t, err)
 	defer server.Close()
-	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer"})
+	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer", Messages: few})
 	require.NoError(t, err)
 	byID := map[string]*result.Case{}
 	for _, r := range reports {

@@ -38,6 +38,7 @@ type session struct {
 	play   player
 	server bool    // the suite is the server
 	scale  float64 // of every time limit
+	most   int     // messages of a case that sends many; 0 is as many as it says
 	state  state
 	rand   *rand.Rand
 
@@ -71,9 +72,9 @@ type end struct {
 	localReason, remoteReason           *string
 }
 
-func newSession(conn net.Conn, server bool, scale float64, seed uint64) *session {
+func newSession(conn net.Conn, server bool, cfg *Config, seed uint64) *session {
 	return &session{
-		conn: conn, server: server, scale: scale, out: newWriter(conn),
+		conn: conn, server: server, scale: cfg.scale(), most: cfg.Messages, out: newWriter(conn),
 		rand: rand.New(rand.NewPCG(seed, 0x6455)), log: newRecorder(),
 	}
 }
@@ -138,6 +139,14 @@ func (s *session) sendPart(p []byte) {
 	maskBytes(p, s.partKey, s.partPos)
 	s.partPos += len(p)
 	s.sendRaw(p)
+}
+
+// atMost bounds the number of messages of a case.
+func (s *session) atMost(n int) int {
+	if s.most > 0 {
+		return min(n, s.most)
+	}
+	return n
 }
 
 // sendRaw queues octets that need not be a whole frame.

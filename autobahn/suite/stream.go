@@ -93,7 +93,10 @@ type echoCheck struct {
 	data *dataset
 	size int
 	sum  fingerprint
-	buf  []byte
+	// past lists the last messages that were echoed compressed: what is sent plain
+	// does not enter the window (RFC 7692, section 7.2.1, is about compressed messages).
+	past   []int
+	window []byte
 }
 
 func newEchoCheck(e *extension, data *dataset, size int) *echoCheck {
@@ -109,20 +112,42 @@ func (c *echoCheck) add(b []byte) {
 	}
 }
 
-// right tells why p is not the compressed echo of message k; "" means that it is.
+// fault tells why p is not the compressed echo of message k; "" means that it is.
 func (c *echoCheck) fault(e *extension, k int, p []byte) string {
+	c.sum[0] ^= uint64(k)
 	c.add(p)
 	verified.RLock()
 	_, known := verified.all[c.sum]
 	verified.RUnlock()
-	if known {
-		return ""
+	if !known {
+		if fault := c.inflate(e, k, p); fault != "" {
+			return fault
+		}
+		verified.Lock()
+		verified.all[c.sum] = struct{}{}
+		verified.Unlock()
 	}
+	if most := windowSize/c.size + 1; len(c.past) >= 2*most {
+		c.past = c.past[:copy(c.past, c.past[most:])]
+	}
+	c.past = append(c.past, k)
+	return ""
+}
+
+const windowSize = 32 << 10
+
+// inflate does the work for an echo that is not known.
+func (c *echoCheck) inflate(e *extension, k int, p []byte) string {
 	if e.in == nil {
 		e.in = deflate.NewInflater(e.recvBits, e.recvContext, messageLimit)
 	}
 	if e.recvContext {
-		e.in.SetHistory(c.data.before(k, c.size, 32<<10))
+		c.window = c.window[:0]
+		for _, old := range c.past[max(0, len(c.past)-windowSize/c.size-1):] {
+			m := c.data.message(old, c.size)
+			c.window = append(c.window, m[max(0, len(m)-windowSize):]...)
+		}
+		e.in.SetHistory(c.window)
 	}
 	got, err := e.in.Message(p)
 	want := c.data.message(k, c.size)
@@ -134,8 +159,5 @@ func (c *echoCheck) fault(e *extension, k int, p []byte) string {
 	case !bytes.Equal(got, want):
 		return "Echo'ed message contents differs from what I sent."
 	}
-	verified.Lock()
-	verified.all[c.sum] = struct{}{}
-	verified.Unlock()
 	return ""
 }
