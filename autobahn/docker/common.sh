@@ -44,7 +44,7 @@ prepare() {
 	fi
 	mkdir -p "$1"
 	rm -f "$1"/*
-	go build -o "$bin/testee" ./autobahn/testee
+	go build -o "$bin/testee" ./autobahn/docker/testee
 }
 
 # wait_for PORT SECONDS returns once something accepts connections on loopback.
