@@ -109,6 +109,7 @@ func machinery(stack string) bool {
 // TestMainSeesLeaks is the test of the check: a goroutine that stays is seen, and
 // one that ends is not.
 func TestMainSeesLeaks(t *testing.T) {
+	leakCheck(t)
 	before := goroutines()
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
