@@ -206,12 +206,29 @@ func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx == nil {
-		c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.parent))
+		var ctx context.Context
+		ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.parent))
+		c.ctx = &connContext{ctx, c}
 		if c.stateNow() == stateClosed {
 			c.cancel(c.err)
 		}
 	}
 	return c.ctx
+}
+
+// connContext is what Context returns. A read or write under it needs no
+// watching: what ends it ends them.
+type connContext struct {
+	context.Context
+	c *Conn
+}
+
+// watched returns the context that can interrupt a call under ctx.
+func (c *Conn) watched(ctx context.Context) context.Context {
+	if own, ok := ctx.(*connContext); ok && own.c == c {
+		return context.Background()
+	}
+	return ctx
 }
 
 // Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a
@@ -343,11 +360,7 @@ func (c *Conn) lost(err error) {
 func (c *Conn) finish() {
 	linger := time.AfterFunc(c.opts.CloseTimeout, c.closeTimedOut)
 	defer linger.Stop()
-	c.mu.Lock()
-	for !c.closeWritten && c.stateNow() != stateClosed {
-		c.changed.Wait()
-	}
-	c.mu.Unlock()
+	c.awaitCloseWritten()
 	linger.Reset(min(lingerTimeout, c.opts.CloseTimeout))
 	if c.hs.Role == RoleServer {
 		c.tr.closeWrite()
@@ -356,6 +369,29 @@ func (c *Conn) finish() {
 	c.discard()
 	c.reading.Unlock()
 	c.step(closeEOF, nil)
+}
+
+// awaitCloseWritten waits until our close frame is on the wire, or cannot get
+// there.
+func (c *Conn) awaitCloseWritten() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closeWritten && c.stateNow() != stateClosed {
+		c.changed.Wait()
+	}
+}
+
+// whenEnded has fn called when the connection has ended, or now if it has.
+func (c *Conn) whenEnded(fn func()) {
+	c.mu.Lock()
+	ended := c.stateNow() == stateClosed
+	if !ended {
+		c.onEnd = fn
+	}
+	c.mu.Unlock()
+	if ended {
+		fn()
+	}
 }
 
 // end closes the stream and lets go of all that hangs on the connection. The

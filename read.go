@@ -284,6 +284,7 @@ func (c *Conn) control(ev Event) bool {
 // fill waits for bytes: into the message if much of its frame is still to come,
 // else into a buffer, which is borrowed only when there is something to read.
 func (c *Conn) fill(ctx context.Context) error {
+	ctx = c.watched(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -115,6 +115,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 
 // submit writes m, or leaves it with the next who has the pen, and waits for it.
 func (c *Conn) submit(ctx context.Context, m outgoing) error {
+	ctx = c.watched(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
