@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed9f1f0156/websocket"
+)
+
+func TestRun(t *testing.T) {
+	ended := make(chan error, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			ended <- err
+			return
+		}
+		ended <- c.Serve(r.Context(), func(op websocket.Opcode, p []byte) error {
+			return c.Write(context.Background(), op, bytes.ToUpper(p))
+		})
+	}))
+	defer server.Close()
+
+	var out strings.Builder
+	require.NoError(t, run(context.Background(), server.URL, strings.NewReader("one\n\nthree\n"), &out))
+	lines := strings.Split(out.String(), "\n")
+	require.Len(t, lines, 4)
+	for i, want := range []string{"ONE  (", "  (", "THREE  ("} {
+		require.True(t, strings.HasPrefix(lines[i], want), lines[i])
+	}
+	if err := <-ended; err != nil {
+		var e *websocket.CloseError
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, websocket.StatusNormalClosure, e.Code)
+	}
+}
+
+func TestRunTellsWhatIsWrong(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	var e *websocket.HandshakeError
+	require.ErrorAs(t, run(context.Background(), server.URL, strings.NewReader(""), io.Discard), &e)
+	require.Equal(t, http.StatusNotFound, e.Status)
+}
+
+type brokenInput struct{}
+
+var errBroken = errors.New("the terminal is gone")
+
+func (brokenInput) Read([]byte) (int, error) { return 0, errBroken }
+
+func TestRunWithBrokenInput(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := websocket.Accept(w, r, nil); err == nil {
+			c.Read(context.Background())
+		}
+	}))
+	defer server.Close()
+	require.ErrorIs(t, run(context.Background(), server.URL, brokenInput{}, io.Discard), errBroken)
+}
