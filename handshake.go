@@ -388,7 +388,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-func (s *scanner) space() { s.rest = strings.TrimLeft(s.rest, " \t") }
+func (s *scanner) space() { s.rest = trimStart(s.rest) }
 
 // hasToken tells whether the comma-separated lists in values have token, in upper
 // or lower case.
@@ -410,8 +410,22 @@ func nextElement(list string) (elem, rest string) {
 	if i := strings.IndexByte(list, ','); i >= 0 {
 		elem, rest = list[:i], list[i+1:]
 	}
-	return strings.Trim(elem, " \t"), rest
+	elem = trimStart(elem)
+	for elem != "" && isSpace(elem[len(elem)-1]) {
+		elem = elem[:len(elem)-1]
+	}
+	return elem, rest
 }
+
+// trimStart cuts optional whitespace off the beginning (RFC 9110, section 5.6.3).
+func trimStart(s string) string {
+	for s != "" && isSpace(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 // foldEqual compares a and b, folding ASCII only.
 func foldEqual(a, b string) bool {

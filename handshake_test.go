@@ -404,10 +404,10 @@ func TestHS04MalformedExtensions(t *testing.T) {
 	}
 }
 
-// TestHS02LinearLists and TestHS03LinearQuotes give the parsers a quarter of a megabyte of what
-// makes others slow. A quadratic one would take minutes for each.
+// TestHS02LinearLists and TestHS03LinearQuotes give the parsers 64 KiB of what
+// makes others slow. A quadratic one would take seconds for each, an exponential one for ever.
 func TestHS02LinearLists(t *testing.T) {
-	const size = 1 << 18
+	const size = 1 << 16
 	for _, c := range []string{" ", ",", ";", "\"", "\\", "\t", "=", "a", "a,", "a;", "a ", ", ", `"\`, `\"`, "a=", ";a"} {
 		flood := strings.Repeat(c, size/len(c))
 		for _, v := range []string{flood, "b" + flood + "x", "b," + flood + "x", "b; a=" + flood, `b; a="` + flood} {
