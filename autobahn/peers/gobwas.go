@@ -46,6 +46,7 @@ type gobwasPeer struct {
 	message wsflate.MessageState // whether the message being read is compressed
 	deflate *wsflate.Writer
 	inflate *wsflate.Reader
+	closed  bool // the control handler has sent a close frame
 }
 
 func newGobwasPeer(conn net.Conn, buffered *bufio.Reader, state ws.State, compressed bool) *gobwasPeer {
@@ -90,6 +91,7 @@ func (p *gobwasPeer) next() error {
 		return err
 	}
 	if h.OpCode.IsControl() {
+		p.closed = h.OpCode == ws.OpClose // answered, be it good or bad
 		return p.control(h, p.reader)
 	}
 	p.writer.ResetOp(h.OpCode)
@@ -120,6 +122,8 @@ func (p *gobwasPeer) fail(err error) {
 	var code ws.StatusCode
 	var protocol ws.ProtocolError
 	switch {
+	case p.closed:
+		return
 	case errors.As(err, &protocol):
 		code = ws.StatusProtocolError
 	case errors.Is(err, wsutil.ErrInvalidUTF8), errors.Is(err, errNotUTF8):

@@ -268,6 +268,10 @@ func (p *page) addRow(r row, rowCounts map[string]int) {
 
 func newRowGroup(g group) rowGroup {
 	rg := rowGroup{ID: g.id, Title: g.title}
+	if rg.Title == "" && g.cases > 0 {
+		first, _, _ := strings.Cut(g.id, ".")
+		rg.Title = categories[first] // the only group of its category
+	}
 	if rfc, section, ok := strings.Cut(g.rule, " "); ok {
 		rg.Rule = fmt.Sprintf("RFC %s, %s", rfc, section)
 		rg.Link = fmt.Sprintf("https://www.rfc-editor.org/rfc/rfc%s#section-%s", rfc, section)

@@ -221,11 +221,39 @@
     return dl;
   }
 
-  // why explains the worst of the two results in a sentence, for a reader who meets it for the first time.
+  const side = (me) => me ? "the suite" : "the peer";
+
+  // departure tells where what was received first leaves what was expected, or null.
+  function departure(d) {
+    const want = (d.expected || {}).OK, got = d.received || [];
+    if (!want) return null;
+    const i = Array.from({ length: Math.max(want.length, got.length) }, (_, i) => i)
+      .find((i) => JSON.stringify(want[i]) !== JSON.stringify(got[i]));
+    if (i === undefined) return null;
+    const what = (e) => e ? event(e) : "nothing";
+    return "Event " + (i + 1) + ": expected " + what(want[i]) + ", received " + what(got[i]) + ".";
+  }
+
+  // reasons says what was wrong in this very case, as far as the report tells.
+  function reasons(d) {
+    const close = d.expectedClose || {}, found = [];
+    if (!d.full || d.behavior === "INFORMATIONAL" || d.behavior === "UNIMPLEMENTED") return found;
+    if (d.wasOpenHandshakeTimeout) found.push("The opening handshake was not finished in time.");
+    const differs = d.behavior === "FAILED" || d.behavior === "NON-STRICT" ? departure(d) : null;
+    if (differs) found.push(differs);
+    if (d.behaviorClose === "FAILED" && close.closedByMe !== d.closedByMe) found.push("The close had to be begun by " + side(close.closedByMe) + "; " + side(d.closedByMe) + " began it.");
+    if (d.behaviorClose === "WRONG CODE") found.push("The peer closed with " + d.remoteCloseCode + "; right are " + (close.closeCode || []).join(", ") + ", or no code.");
+    if (d.behaviorClose === "UNCLEAN") found.push("There was no closing handshake" + (d.wasNotCleanReason ? ": " + d.wasNotCleanReason : "") + ".");
+    return found;
+  }
+
+  // why explains the worst of the two results: what happened here, then what the result
+  // means, for a reader who meets it for the first time.
   function why(d) {
     const v = meanings[d.behavior] && meanings[d.behavior].class !== "v-ok" ? d.behavior : d.behaviorClose;
     const m = meanings[v];
-    return m && m.class !== "v-ok" ? el("p", "why " + m.class, m.text) : null;
+    if (!m || m.class === "v-ok") return null;
+    return el("div", "why " + m.class, reasons(d).map((t) => el("p", "", t)), el("p", "", m.text));
   }
 
   function card(i, d) {
