@@ -363,7 +363,7 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, *HandshakeError
 	case err == nil && conn != nil:
 		return conn, buffered, nil
 	case err == nil:
-		err = errors.New("Hijack returned neither a connection nor an error")
+		err = errors.New("it returned neither a connection nor an error")
 	}
 	e := misconfigured("the connection cannot be taken from " + wrapperChain(w))
 	e.Err = err

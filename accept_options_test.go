@@ -69,11 +69,11 @@ func TestHS22AuthenticateContext(t *testing.T) {
 		return context.WithValue(r.Context(), ctxKey{}, "alice"), nil
 	}}
 	for _, edit := range []string{"Upgrade", "Sec-WebSocket-Key: AAAA", "Origin: https://evil.example", "Sec-WebSocket-Protocol: a a", "Sec-WebSocket-Extensions: ;"} {
-		_, err, _, _ := acceptFake(t, opts, edit)
+		_, _, _, err := acceptFake(t, opts, edit)
 		require.Error(t, err)
 	}
 	require.Zero(t, asked, "a hook that looks into a database is not for everybody")
-	c, err, _, _ := acceptFake(t, opts)
+	c, _, _, err := acceptFake(t, opts)
 	require.NoError(t, err)
 	require.Equal(t, 1, asked)
 	require.Equal(t, "alice", c.Context().Value(ctxKey{}))
@@ -111,7 +111,7 @@ func TestHS24Injection(t *testing.T) {
 			"name with a blank": {Header: http.Header{"X A": {"a"}}},
 			"empty name":        {Header: http.Header{"": {"a"}}},
 		} {
-			_, err, w, conn := acceptFake(t, opts, "Sec-WebSocket-Protocol: chat")
+			_, w, conn, err := acceptFake(t, opts, "Sec-WebSocket-Protocol: chat")
 			requireStatus(t, err, 500)
 			require.Zero(t, conn.writes, name)
 			require.Equal(t, 500, w.Code)
@@ -170,7 +170,7 @@ func TestORG05Switches(t *testing.T) {
 		"hook before off":     {&AcceptOptions{InsecureSkipOriginCheck: true, CheckOrigin: func(*http.Request) error { return denied }}, foreign, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err, w, conn := acceptFake(t, row.opts, row.edit)
+			_, w, conn, err := acceptFake(t, row.opts, row.edit)
 			if row.status == 0 {
 				require.NoError(t, err)
 				require.Equal(t, 1, conn.writes)
@@ -235,7 +235,7 @@ func TestAcceptSubprotocols(t *testing.T) {
 		}}, nil, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err, _, conn := acceptFake(t, row.opts, row.edits...)
+			c, _, conn, err := acceptFake(t, row.opts, row.edits...)
 			if row.status != 0 {
 				requireStatus(t, err, row.status)
 				require.Zero(t, conn.writes)
@@ -256,7 +256,7 @@ func TestAcceptSubprotocols(t *testing.T) {
 func TestHS04UnknownExtensions(t *testing.T) {
 	leakCheck(t)
 	for _, v := range []string{"constructor", "__proto__; x=1", "foo, bar; baz=2", "permessage-deflate"} {
-		c, err, _, conn := acceptFake(t, nil, "Sec-WebSocket-Extensions: "+v)
+		c, _, conn, err := acceptFake(t, nil, "Sec-WebSocket-Extensions: "+v)
 		require.NoError(t, err)
 		require.Empty(t, c.Handshake().Extensions)
 		require.NotContains(t, conn.written.String(), "Sec-WebSocket-Extensions")
@@ -266,7 +266,7 @@ func TestHS04UnknownExtensions(t *testing.T) {
 func TestAcceptExtensions(t *testing.T) {
 	leakCheck(t)
 	opts := &AcceptOptions{Options: Options{Compression: &Compression{}}}
-	c, err, _, conn := acceptFake(t, opts, "Sec-WebSocket-Extensions: foo, permessage-deflate; client_max_window_bits")
+	c, _, conn, err := acceptFake(t, opts, "Sec-WebSocket-Extensions: foo, permessage-deflate; client_max_window_bits")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(c.Handshake().Extensions, "permessage-deflate"), c.Handshake().Extensions)
 	require.Contains(t, conn.written.String(), "\r\nSec-WebSocket-Extensions: "+c.Handshake().Extensions+"\r\n")

@@ -472,7 +472,7 @@ func parsedRequest(t testing.TB, edits ...string) *http.Request {
 }
 
 // acceptFake runs Accept on recorded ends.
-func acceptFake(t testing.TB, opts *AcceptOptions, edits ...string) (*Conn, error, *fakeServer, *fakeConn) {
+func acceptFake(t testing.TB, opts *AcceptOptions, edits ...string) (*Conn, *fakeServer, *fakeConn, error) {
 	t.Helper()
 	conn := &fakeConn{}
 	w := &fakeServer{ResponseRecorder: httptest.NewRecorder(), conn: conn}
@@ -480,7 +480,7 @@ func acceptFake(t testing.TB, opts *AcceptOptions, edits ...string) (*Conn, erro
 	if err == nil {
 		t.Cleanup(func() { c.CloseNow() })
 	}
-	return c, err, w, conn
+	return c, w, conn, err
 }
 
 func TestAcceptWritesOnce(t *testing.T) {
@@ -490,7 +490,7 @@ func TestAcceptWritesOnce(t *testing.T) {
 		Header:       http.Header{"X-One": {"a", "b"}, "Set-Cookie": {"s=1"}},
 	}
 	before := time.Now()
-	c, err, _, conn := acceptFake(t, opts, "Sec-WebSocket-Protocol: v1, v2")
+	c, _, conn, err := acceptFake(t, opts, "Sec-WebSocket-Protocol: v1, v2")
 	require.NoError(t, err)
 	require.Equal(t, 1, conn.writes)
 	resp, err := http.ReadResponse(bufio.NewReader(&conn.written), nil)

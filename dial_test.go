@@ -34,7 +34,12 @@ func acceptOf(key string) string {
 
 // keyOf finds the key of a request that was parsed, or that a RoundTripper was given.
 func keyOf(r *http.Request) string {
-	return r.Header.Get("Sec-WebSocket-Key") + strings.Join(r.Header["Sec-WebSocket-Key"], "")
+	for name, values := range r.Header { // which may be spelled as RFC 6455 does, or canonically
+		if strings.EqualFold(name, "Sec-WebSocket-Key") {
+			return values[0]
+		}
+	}
+	return ""
 }
 
 // switching is the 101 that a server owes to r, with lines added.

@@ -370,7 +370,7 @@ func TestCLI12ProxyEarlyBytes(t *testing.T) {
 	leakCheck(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	serveScript(t, l, func(conn net.Conn, r *http.Request, _ string) {
+	serveScript(t, l, func(conn net.Conn, _ *http.Request, _ string) {
 		// Half of the answer with the 200, half behind the request.
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n")
 		r, err := http.ReadRequest(bufio.NewReader(conn))
