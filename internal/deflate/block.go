@@ -167,7 +167,7 @@ func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code)
 				n += uint(c & 0xff)
 			}
 			p = p[4:]
-			store64(out[i:], acc)
+			store64(out, i, acc)
 			i += int(n >> 3)
 			acc >>= n & 56
 			n &= 7
@@ -183,7 +183,7 @@ func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code)
 		acc |= uint64(c>>8) << (n & 63)
 		n += uint(c & 0xff)
 		p = p[k:]
-		store64(out[i:], acc)
+		store64(out, i, acc)
 		i += int(n >> 3)
 		acc >>= n & 56
 		n &= 7
@@ -201,7 +201,7 @@ func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code)
 		x = uint(distExtra[dc])
 		acc |= uint64(q>>seqDist&0x7fff&(1<<(x&15)-1)) << (n & 63)
 		n += x
-		store64(out[i:], acc)
+		store64(out, i, acc)
 		i += int(n >> 3)
 		acc >>= n & 56
 		n &= 7
@@ -222,7 +222,7 @@ func (w *bitWriter) literals(p []byte, lit *[numLitLen]code) {
 			n += uint(c & 0xff)
 		}
 		p = p[4:]
-		store64(out[i:], acc)
+		store64(out, i, acc)
 		i += int(n >> 3)
 		acc >>= n & 56
 		n &= 7

@@ -26,6 +26,7 @@ type chainTable struct {
 	next  int // the first position that is not in the table yet
 }
 
+func hash4(v uint32) uint32 { return v * 0x9E3779B1 >> (32 - chainBits) }
 func hash3(v uint32) uint32 { return v << 8 * 0x9E3779B1 >> (32 - head3Bits) }
 
 func (e *encoder) indexBetter(dict []byte) {
@@ -38,9 +39,9 @@ func (e *encoder) indexBetter(dict []byte) {
 func (c *chainTable) insert(buf []byte, end int, base uint32) {
 	i := c.next
 	for end = min(end, len(buf)-3); i < end; i++ {
-		v := load32(buf[i:])
+		v := load32(buf, i)
 		here := base + uint32(i)
-		h := hash4(v, chainBits)
+		h := hash4(v)
 		c.prev[here%maxWindow] = uint16(min(here-c.head[h], 1<<16-1))
 		c.head[h] = here
 		c.head3[hash3(v)] = here
@@ -56,19 +57,19 @@ func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
 	if s+4 > len(buf) {
 		return best, 0
 	}
-	v := load32(buf[s:])
+	v := load32(buf, s)
 	here := e.base + uint32(s)
 	if best < minMatch {
 		back := here - c.head3[hash3(v)]
-		if back <= min(e.window, near3) && (load32(buf[s-int(back):])^v)<<8 == 0 {
+		if back <= min(e.window, near3) && (load32(buf, s-int(back))^v)<<8 == 0 {
 			best, dist = minMatch, int(back)
 		}
 	}
-	back := here - c.head[hash4(v, chainBits)]
+	back := here - c.head[hash4(v)]
 	limit := min(len(buf)-s, maxMatch)
 	for tries := chainMax; tries > 0 && back <= e.window && best < limit; tries-- {
 		from := s - int(back)
-		if buf[from+best] == buf[s+best] && load32(buf[from:]) == v {
+		if buf[from+best] == buf[s+best] && load32(buf, from) == v {
 			if n := matchLength(buf, from, s); n > best {
 				best, dist = n, int(back)
 				if n >= niceLength {

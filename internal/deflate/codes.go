@@ -166,7 +166,7 @@ func (d *decoder) inner() {
 		inEnd = d.end // beyond it lies tailPad; symbol sees it if it was used
 	}
 	for pos <= inEnd && w <= outEnd {
-		bits |= load64(in[pos:]) << (n & 63)
+		bits |= load64(in, pos) << (n & 63)
 		pos += int((63 - n) >> 3)
 		n |= 56
 		e := lit[bits&(1<<litBits-1)]
@@ -190,7 +190,7 @@ func (d *decoder) inner() {
 					continue
 				}
 			}
-			bits |= load64(in[pos:]) << (n & 63)
+			bits |= load64(in, pos) << (n & 63)
 			pos += int((63 - n) >> 3)
 			n |= 56
 		}
@@ -246,7 +246,7 @@ func (d *decoder) inner() {
 			d.copyMatch(w, length, back)
 		} else {
 			for i := 0; i < length; i += 8 {
-				store64(out[w+i:], load64(out[from+i:]))
+				store64(out, w+i, load64(out, from+i))
 			}
 		}
 		w += length

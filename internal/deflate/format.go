@@ -121,7 +121,11 @@ func fixedLengths() (lit [288]uint8, dist [32]uint8) {
 	return lit, dist
 }
 
-func load32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
-func load64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+// Loads and stores in the middle of a slice. b[i:i+8] is checked with one
+// comparison where i cannot be negative, b[i:] and its first eight bytes with
+// two and a mask. Up to 7 bytes behind the length of b are touched if they are
+// in its capacity.
+func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i : i+4]) }
+func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8]) }
 
-func store64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }
+func store64(b []byte, i int, v uint64) { binary.LittleEndian.PutUint64(b[i:i+8], v) }

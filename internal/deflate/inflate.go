@@ -172,7 +172,7 @@ func (d *decoder) load() {
 		d.enterTail()
 	}
 	if len(d.in)-d.pos >= 8 {
-		d.bits |= load64(d.in[d.pos:]) << (d.n & 63)
+		d.bits |= load64(d.in, d.pos) << (d.n & 63)
 		d.pos += int((63 - d.n) >> 3)
 		d.n |= 56
 	}
