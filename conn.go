@@ -152,6 +152,7 @@ type Conn struct {
 	err          error     // the first permanent error
 	unclean      error     // why the closing handshake was not completed
 	closeWritten bool      // our close frame is on the wire, or cannot get there
+	ended        bool      // the stream is closed and everybody knows
 	closeTimer   *time.Timer
 	ctx          context.Context // of Context, made when first asked for
 	cancel       context.CancelCauseFunc
@@ -250,7 +251,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	c.step(closeByUser, &CloseError{Code: code, Reason: cutReason(reason)})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.stateNow() != stateClosed {
+	for !c.ended {
 		if c.stateNow() == stateSent && c.reading.TryLock() {
 			c.mu.Unlock()
 			c.drain()
@@ -414,6 +415,10 @@ func (c *Conn) end() {
 	if onEnd != nil {
 		onEnd()
 	}
+	c.mu.Lock()
+	c.ended = true
+	c.changed.Broadcast()
+	c.mu.Unlock()
 }
 
 // Is makes errors.Is(err, net.ErrClosed) true for a connection closed here.
