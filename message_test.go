@@ -253,18 +253,17 @@ type driven struct {
 // else into a read buffer of size bytes that is overwritten for each read. read
 // says how many bytes a read brings at most.
 func drive(t *testing.T, r *Receiver, a *Assembler, wire []byte, size int, read func() int) (d driven) {
-	buf := make([]byte, size)
+	buf, stale := make([]byte, size), bytes.Repeat([]byte{canary}, size)
 	held := 0 // of the message at hand
 	for len(wire) > 0 {
 		b := buf
-		for i := range buf {
-			buf[i] = canary
-		}
+		copy(buf, stale)
 		room := a.Room(r.Pending())
 		if room != nil {
 			b = room
-			require.LessOrEqual(t, uint64(len(room)), r.Pending())
-			require.GreaterOrEqual(t, len(room), minRoom)
+			if uint64(len(room)) > r.Pending() || len(room) < minRoom {
+				t.Fatalf("room for %d bytes, %d pending", len(room), r.Pending())
+			}
 		}
 		n := copy(b[:min(len(b), read())], wire)
 		b, wire = b[:n], wire[n:]
@@ -272,22 +271,25 @@ func drive(t *testing.T, r *Receiver, a *Assembler, wire []byte, size int, read 
 		for len(b) > 0 {
 			ev, n := r.Next(b)
 			b = b[n:]
-			require.NoError(t, r.Err())
 			switch ev.Kind {
+			case KindFail:
+				t.Fatal(r.Err())
 			case KindPing:
 				d.pings++
 			case KindChunk:
 				held += len(ev.Data)
 				p, done := a.Add(ev)
 				if room != nil {
-					require.Same(t, at(ev.Data), at(p[len(p)-len(ev.Data):]), "read in place, but copied")
+					if at(ev.Data) != at(p[len(p)-len(ev.Data):]) {
+						t.Fatal("read in place, but copied")
+					}
 					d.placed += n
 				}
 				if done {
 					d.messages = append(d.messages, bytes.Clone(p))
 					held = 0
-				} else {
-					require.Len(t, a.Held(), held)
+				} else if len(a.Held()) != held {
+					t.Fatalf("%d bytes held, %d arrived", len(a.Held()), held)
 				}
 			}
 		}
@@ -313,9 +315,7 @@ func TestMessageDriven(t *testing.T) {
 			if round%2 == 1 {
 				a.Grow = func(buf []byte, n int) []byte {
 					bigger := append(make([]byte, 0, n+rnd.Intn(n+1)), buf...)
-					for i := range buf {
-						buf[i] = canary
-					}
+					copy(buf, bytes.Repeat([]byte{canary}, len(buf)))
 					return bigger
 				}
 			}

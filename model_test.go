@@ -372,7 +372,8 @@ const canary = 0xDB
 // feed gives one piece to the Receiver, in a buffer that is overwritten as soon
 // as Next no longer needs it.
 func (j *joiner) feed(piece []byte) {
-	buf := append(bytes.Clone(piece), bytes.Repeat([]byte{canary}, 8)...)
+	stale := bytes.Repeat([]byte{canary}, len(piece)+8)
+	buf := append(bytes.Clone(piece), stale[:8]...)
 	b := buf[:len(piece):len(piece)]
 	for {
 		before := append(j.before[:0], b...)
@@ -385,9 +386,7 @@ func (j *joiner) feed(piece []byte) {
 			j.t.Fatalf("bytes beyond the %d used are changed: %x to %x", n, before[n:], b[n:])
 		}
 		j.event(ev)
-		for i := range b[:n] {
-			b[i] = canary
-		}
+		copy(b[:n], stale)
 		if b = b[n:]; len(b) == 0 {
 			break
 		}

@@ -13,7 +13,7 @@ type Kind uint8
 
 // The kinds of event. After KindClose and KindFail no other event follows.
 const (
-	KindNone  Kind = iota // the input ended inside a header or a control frame: bring more
+	KindNone  Kind = iota // nothing to tell yet: go on with what is left of the input, or bring more
 	KindChunk             // the next bytes of a message
 	KindPing              // a ping: a pong with the same Data is owed (RFC 6455, 5.5.2)
 	KindPong              // a pong
