@@ -24,9 +24,9 @@ type group struct {
 
 // categories are the titles of the first numbers of ids.
 var categories = map[string]string{
-	"1": "Sizes of frames", "2": "Pings and pongs", "3": "Reserved bits", "4": "Reserved opcodes",
+	"1": "Framing", "2": "Pings and pongs", "3": "Reserved bits", "4": "Opcodes",
 	"5": "Fragmentation", "6": "UTF-8", "7": "Closing", "9": "Limits and performance",
-	"10": "Automatic fragmentation", "12": "Compression: payloads", "13": "Compression: parameters",
+	"10": "Automatic fragmentation", "12": "Compression, different payloads", "13": "Compression, different parameters",
 }
 
 // groups lists the original's 517 cases.
