@@ -34,6 +34,7 @@ type writer struct {
 	busy        bool           // somebody has the pen
 	stream      *messageWriter // an open Writer: other messages wait
 	first, last *waiter        // the queue
+	spare       *waiter        // those that have left it, to be used again
 	owed        owed
 	werr        error // the stream takes nothing any more
 	holdTimer   *time.Timer
@@ -83,8 +84,6 @@ type waiter struct {
 	err   error         // else: it is done, with this result
 	ready chan struct{} // has room for one
 }
-
-var waiters = sync.Pool{New: func() any { return &waiter{ready: make(chan struct{}, 1)} }}
 
 func (c *Conn) initWriter() {
 	c.sender.Reset(c.hs.Role)
@@ -193,7 +192,12 @@ func (c *Conn) takePen() bool {
 // waitLocked queues m and waits until it is written or has the pen, or ctx ends.
 // It unlocks wmu.
 func (c *Conn) waitLocked(ctx context.Context, m outgoing) (lead bool, err error) {
-	w := waiters.Get().(*waiter)
+	w := c.spare
+	if w == nil {
+		w = &waiter{ready: make(chan struct{}, 1)}
+	} else {
+		c.spare, w.next = w.next, nil
+	}
 	w.outgoing = m
 	c.queueLocked(w)
 	c.wmu.Unlock()
@@ -205,7 +209,7 @@ func (c *Conn) waitLocked(ctx context.Context, m outgoing) (lead bool, err error
 		blocked := c.stream != nil && m.stream == nil
 		c.wmu.Unlock()
 		if waiting {
-			w.free()
+			c.freeWaiter(w)
 			if blocked {
 				return false, fmt.Errorf("%w: another Writer of the connection is not closed", ctx.Err())
 			}
@@ -214,13 +218,17 @@ func (c *Conn) waitLocked(ctx context.Context, m outgoing) (lead bool, err error
 		<-w.ready // somebody is writing it, or gave us the pen
 	}
 	lead, err = w.lead, w.err
-	w.free()
+	c.freeWaiter(w)
 	return lead, err
 }
 
-func (w *waiter) free() {
-	*w = waiter{ready: w.ready}
-	waiters.Put(w)
+// freeWaiter keeps w for the next who has to wait. Not in a pool of all
+// connections: a channel may not leave the synctest bubble it was made in.
+func (c *Conn) freeWaiter(w *waiter) {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	*w = waiter{ready: w.ready, next: c.spare}
+	c.spare = w
 }
 
 func (w *waiter) wake(err error) {
