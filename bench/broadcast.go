@@ -39,12 +39,27 @@ func (c *config) takeBroadcast(server *child, addr string, at cell, emit func(st
 	if err := load.receive(limit, &ready{}); err != nil {
 		return err
 	}
+	for n, stop := 0, time.Now().Add(limit); n < at.conns; {
+		if err := server.ask("hub", limit, &n); err != nil {
+			return err
+		}
+		if time.Now().After(stop) {
+			return fmt.Errorf("only %d of %d connections were added", n, at.conns)
+		}
+	}
+	if err := load.ask("warm up", limit, &ready{}); err != nil {
+		return err
+	}
 	var r loadResult
 	if err := load.ask("go", limit, &r); err != nil {
 		return err
 	}
-	n := float64(max(r.Messages, 1))
+	if r.Messages == 0 {
+		return errNothing
+	}
+	n := float64(r.Messages)
 	emit("cpu_us", r.CPU*1e6/n)
+	emit("waited", r.Waited)
 	emit("msgs_per_s", n/r.Seconds)
 	emit("p50_us", float64(r.P50)/1e3)
 	emit("p99_us", float64(r.P99)/1e3)
@@ -60,6 +75,9 @@ func loadBroadcast(p loadPlan, wait func(any) error) (any, error) {
 	}
 	for i := range g.conns {
 		g.conns[i].recvAt = 0
+	}
+	if err := wait(ready{true}); err != nil { // until the server knows them all
+		return nil, err
 	}
 	first := &g.conns[0]
 	rounds := func(d time.Duration) error {
@@ -77,20 +95,10 @@ func loadBroadcast(p loadPlan, wait func(any) error) (any, error) {
 		return nil, err
 	}
 	g.forget()
-	cpu0, err := cpuTime(p.PID)
-	if err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	if err := rounds(p.Window); err != nil {
-		return nil, err
-	}
-	cpu1, err := cpuTime(p.PID)
-	if err != nil {
-		return nil, err
-	}
-	return loadResult{Messages: g.done, AllMessages: g.done, Seconds: time.Since(start).Seconds(), CPU: (cpu1 - cpu0).Seconds(),
-		P50: g.lat.quantile(0.5), P99: g.lat.quantile(0.99), P999: g.lat.quantile(0.999), Max: g.lat.max}, nil
+	r, err := timed(p.PID, func() error { return rounds(p.Window) })
+	r.Messages, r.AllMessages = g.done, g.done
+	r.latencies(&g.lat)
+	return r, err
 }
 
 // broadcast sends one message on c and waits until every connection has it;

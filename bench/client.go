@@ -74,8 +74,12 @@ func takeClient(c *config, p peer, at cell, emit func(string, float64)) error {
 	if err := client.ask("stats", limit, &after); err != nil {
 		return err
 	}
-	n := float64(max(r.Messages, 1))
+	if r.Messages == 0 {
+		return errNothing
+	}
+	n := float64(r.Messages)
 	emit("cpu_us", r.CPU*1e6/n)
+	emit("waited", r.Waited)
 	emit("msgs_per_s", n/r.Seconds)
 	emit("p50_us", float64(r.P50)/1e3)
 	emit("p99_us", float64(r.P99)/1e3)
@@ -170,30 +174,22 @@ func (f *fleet) run(d time.Duration) (loadResult, error) {
 	}
 	f.stop.Store(false)
 	f.paused.Add(len(f.drivers))
-	cpu0, err := cpuTime(os.Getpid())
-	if err != nil {
-		return loadResult{}, err
-	}
-	start := time.Now()
-	for _, d := range f.drivers {
-		d.done = 0
-		d.lat.reset()
-		d.resume <- struct{}{}
-	}
-	time.Sleep(d)
-	f.stop.Store(true)
-	if err := f.wait(); err != nil {
-		return loadResult{}, err
-	}
-	r := loadResult{Seconds: time.Since(start).Seconds()}
-	cpu1, err := cpuTime(os.Getpid())
-	r.CPU = (cpu1 - cpu0).Seconds()
+	r, err := timed(os.Getpid(), func() error {
+		for _, d := range f.drivers {
+			d.done = 0
+			d.lat.reset()
+			d.resume <- struct{}{}
+		}
+		time.Sleep(d)
+		f.stop.Store(true)
+		return f.wait()
+	})
 	var all hist
 	for _, d := range f.drivers {
 		r.Messages += d.done
 		all.add(&d.lat)
 	}
-	r.P50, r.P99, r.P999, r.Max = all.quantile(0.5), all.quantile(0.99), all.quantile(0.999), all.max
+	r.latencies(&all)
 	return r, err
 }
 

@@ -80,7 +80,10 @@ func (t *destination) connect(i int) (fd int, err error) {
 	tv := unix.NsecToTimeval(int64(dialTimeout))
 	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
 	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
-	if err = unix.Connect(fd, &t.addr); err != nil {
+	if err = unix.Connect(fd, &t.addr); err == unix.EINTR {
+		err = connected(fd)
+	}
+	if err != nil {
 		return -1, fmt.Errorf("connecting: %w", err)
 	}
 	if !t.raw {
@@ -89,6 +92,28 @@ func (t *destination) connect(i int) (fd int, err error) {
 		}
 	}
 	return fd, unix.SetNonblock(fd, true)
+}
+
+// connected waits for the end of a connect that a signal interrupted: it goes
+// on without the caller.
+func connected(fd int) error {
+	pfd := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	for {
+		n, err := unix.Poll(pfd, int(dialTimeout.Milliseconds()))
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return unix.ETIMEDOUT
+		}
+		code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err != nil || code == 0 {
+			return err
+		}
+		return unix.Errno(code)
+	}
 }
 
 // connectAll makes n connections, one after the other.

@@ -54,16 +54,24 @@ func (c *config) takeEcho(p peer, at cell, plan loadPlan, o serveOptions, emit f
 		// What asking allocates is not the messages' doing.
 		before.Mallocs += before.Mallocs - first.Mallocs
 		before.Bytes += before.Bytes - first.Bytes
+		if r.Messages == 0 {
+			return errNothing
+		}
 		emitEcho(r, before, after, mem, emit)
 		return nil
 	})
 }
 
+// errNothing tells of a window in which no message came back: the machine is
+// not free for measuring.
+var errNothing = errors.New("not a single message was answered within the window")
+
 // emitEcho turns counters into the figures of the tables.
 func emitEcho(r loadResult, before, after serverStats, mem memory, emit func(string, float64)) {
-	n := float64(max(r.Messages, 1))
+	n := float64(r.Messages)
 	all := float64(max(r.AllMessages, 1))
 	emit("cpu_us", r.CPU*1e6/n)
+	emit("waited", r.Waited)
 	emit("msgs_per_s", n/r.Seconds)
 	emit("p50_us", float64(r.P50)/1e3)
 	emit("p99_us", float64(r.P99)/1e3)

@@ -51,8 +51,12 @@ func (c *config) takeHandshakes(server *child, addr string, emit func(string, fl
 	if err := server.ask("stats", limit, &after); err != nil {
 		return err
 	}
-	n := float64(max(r.Messages, 1))
+	if r.Messages == 0 {
+		return errNothing
+	}
+	n := float64(r.Messages)
 	emit("cpu_us", r.CPU*1e6/n)
+	emit("waited", r.Waited)
 	emit("per_s", n/r.Seconds)
 	emit("p50_us", float64(r.P50)/1e3)
 	emit("p99_us", float64(r.P99)/1e3)
@@ -107,21 +111,12 @@ func loadHandshakes(p loadPlan, wait func(any) error) (any, error) {
 	}
 	l.lat.reset()
 	l.done = 0
-	cpu0, err := cpuTime(p.PID)
+	r, err := timed(p.PID, func() error { return l.window(p.Window) })
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	if err := l.window(p.Window); err != nil {
-		return nil, err
-	}
-	elapsed := time.Since(start)
-	cpu1, err := cpuTime(p.PID)
-	if err != nil {
-		return nil, err
-	}
-	r := loadResult{Messages: l.done, Seconds: elapsed.Seconds(), CPU: (cpu1 - cpu0).Seconds(),
-		P50: l.lat.quantile(0.5), P99: l.lat.quantile(0.99), P999: l.lat.quantile(0.999), Max: l.lat.max}
+	r.Messages = l.done
+	r.latencies(&l.lat)
 	err = l.drain()
 	r.AllMessages = l.done
 	return r, err

@@ -12,6 +12,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -60,6 +61,7 @@ type loadResult struct {
 	P99         int64
 	P999        int64
 	Max         int64
+	Waited      float64 // fraction of the window that the server or the generator stood in line for a processor
 	Wire        int64   // bytes received
 	EmptyPolls  float64 // fraction of polls that found nothing: 0 means that the generator was the bottleneck
 }
@@ -111,6 +113,7 @@ var loadModes = map[string]func(p loadPlan, wait func(any) error) (any, error){
 	"handshake": loadHandshakes,
 	"broadcast": loadBroadcast,
 	"reference": loadReference,
+	"shutdown":  loadShutdown,
 }
 
 // loadConn is one connection of the generator.
@@ -207,27 +210,50 @@ func loadEcho(p loadPlan, wait func(any) error) (result any, err error) {
 		return nil, err
 	}
 	g.forget()
-	cpu0, err := cpuTime(p.PID)
+	r, err := timed(p.PID, func() error { return g.window(p.Window) })
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	if err := g.window(p.Window); err != nil {
-		return nil, err
-	}
-	elapsed := time.Since(start)
-	cpu1, err := cpuTime(p.PID)
-	if err != nil {
-		return nil, err
-	}
-	r := loadResult{
-		Messages: g.done, Seconds: elapsed.Seconds(), CPU: (cpu1 - cpu0).Seconds(),
-		P50: g.lat.quantile(0.5), P99: g.lat.quantile(0.99), P999: g.lat.quantile(0.999), Max: g.lat.max,
-		EmptyPolls: float64(g.empty) / float64(max(g.polls, 1)), Wire: g.wire(),
-	}
+	r.Messages, r.Wire = g.done, g.wire()
+	r.latencies(&g.lat)
+	r.EmptyPolls = float64(g.empty) / float64(max(g.polls, 1))
 	err = g.drain()
 	r.AllMessages = g.done
 	return r, err
+}
+
+// timed runs a window and takes the clocks around it: time, the server's
+// processor time, and how long either process waited for its processor.
+func timed(pid int, window func() error) (loadResult, error) {
+	var wait0, wait1, cpu0, cpu1 time.Duration
+	waiting := func(sum *time.Duration) error {
+		a, err1 := waitTime(pid)
+		b, err2 := waitTime(os.Getpid())
+		*sum = max(a, b)
+		return errors.Join(err1, err2)
+	}
+	err := waiting(&wait0)
+	if err == nil {
+		cpu0, err = cpuTime(pid)
+	}
+	if err != nil {
+		return loadResult{}, err
+	}
+	start := time.Now()
+	if err := window(); err != nil {
+		return loadResult{}, err
+	}
+	r := loadResult{Seconds: time.Since(start).Seconds()}
+	cpu1, err = cpuTime(pid)
+	r.CPU = (cpu1 - cpu0).Seconds()
+	err = errors.Join(err, waiting(&wait1))
+	r.Waited = (wait1 - wait0).Seconds() / r.Seconds
+	return r, err
+}
+
+// latencies fills in the quantiles of h.
+func (r *loadResult) latencies(h *hist) {
+	r.P50, r.P99, r.P999, r.Max = h.quantile(0.5), h.quantile(0.99), h.quantile(0.999), h.max
 }
 
 // forget clears the figures of the warm-up.

@@ -5,6 +5,8 @@
 //	go run ./bench -quick       a minute: does it still work, is it still in its class
 //	go run ./bench peers        what can be named in -peers
 //	go run ./bench report FILE… tables and charts of earlier runs
+//	go run ./bench hostile      memory of hostile connections, against bounds
+//	go run ./bench shutdown     how long 10,000 connections take to say goodbye
 //
 // This file is the command line; plan.go is the order of measurements. The
 // README beside it explains the method and its limits.
@@ -21,11 +23,13 @@ import (
 // subcommands other than the measurement itself. serve, load and client are
 // what this binary calls itself with.
 var subcommands = map[string]func([]string) error{
-	"serve":  serveMain,
-	"load":   loadMain,
-	"client": clientMain,
-	"peers":  peersMain,
-	"report": reportMain,
+	"serve":    serveMain,
+	"load":     loadMain,
+	"client":   clientMain,
+	"hostile":  hostileMain,
+	"shutdown": shutdownMain,
+	"peers":    peersMain,
+	"report":   reportMain,
 }
 
 func main() {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/seed9f1f0156/websocket"
 )
@@ -42,10 +43,35 @@ func ourPeers() []peer {
 	}
 	return []peer{
 		form("serve", "Serve", false, ourServe),
+		{name: "server", module: ourModule, about: "websocket.Server, Serve with the connection's context", ours: true, http: true,
+			deflate: true, takeover: true, serve: serveOurServer},
 		form("next-batch", "Next and Write, Options.Batch", true, ourNext),
 		form("next", "Next and Write", false, ourNext),
 		form("read", "Read and Write", false, ourRead),
 	}
+}
+
+// serveOurServer is a whole deployment: the Server type with its bookkeeping,
+// and a context that ends with the connection. It obeys the command `shutdown`.
+func serveOurServer(ln net.Listener, o serveOptions) error {
+	s := &websocket.Server{
+		AcceptOptions: *ourOptions(o),
+		Handler: func(ctx context.Context, c *websocket.Conn) error {
+			return c.Serve(ctx, func(op websocket.Opcode, p []byte) error { return c.Write(ctx, op, p) })
+		},
+	}
+	serverCommands["shutdown"] = func() any {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+		defer cancel()
+		start := time.Now()
+		forced, err := s.Shutdown(ctx)
+		a := shutdownAnswer{Forced: forced, Seconds: time.Since(start).Seconds()}
+		if err != nil {
+			a.Err = err.Error()
+		}
+		return a
+	}
+	return serveHTTP(ln, s.ServeHTTP)
 }
 
 // ourOptions is what a measurement needs beyond the defaults.

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -31,6 +32,28 @@ func cpuTime(pid int) (time.Duration, error) {
 		return 0, fmt.Errorf("cpu clock of process %d: %w", pid, err)
 	}
 	return time.Duration(ts.Nano()), nil
+}
+
+// waitTime returns how long the threads of process pid have been ready to run
+// and were not running, because something else had the processor.
+func waitTime(pid int) (time.Duration, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("process %d has no scheduler statistics", pid)
+	}
+	var sum time.Duration
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread ended
+		}
+		var ran, waited, slices int64
+		if _, err := fmt.Sscan(string(b), &ran, &waited, &slices); err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		sum += time.Duration(waited)
+	}
+	return sum, nil
 }
 
 // memory is a process's resident memory in bytes.

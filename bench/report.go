@@ -127,6 +127,7 @@ func writeReport(w io.Writer, r *run, baselines []string) {
 	}
 	sort.Strings(mods)
 	fmt.Fprintf(w, "Peers: %s.\n\n", strings.Join(mods, ", "))
+	writeDisturbed(w, r)
 	writeTargets(w, r)
 	for _, f := range figures {
 		writeTable(w, r, f.title, f.kind, func(cell, peer string) string {
@@ -140,6 +141,23 @@ func writeReport(w io.Writer, r *run, baselines []string) {
 				writeRatios(w, r, f, base)
 			}
 		}
+	}
+}
+
+// writeDisturbed tells how far the machine was free for measuring.
+func writeDisturbed(w io.Writer, r *run) {
+	all, bad := 0, 0
+	for _, s := range r.Samples {
+		if s.Metric == "waited" {
+			all++
+			if s.Value > quietEnough {
+				bad++
+			}
+		}
+	}
+	if bad > 0 {
+		fmt.Fprintf(w, "%d of %d windows were disturbed: the server or the generator stood in line for its processor for more than %.0f %% of the time.\n\n",
+			bad, all, quietEnough*100)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // charts, in processes of their own.
 func TestWholeRun(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, runMain([]string{"-quick", "-quiet", "-out", dir, "-peers", "gobwas,gorilla", "-reps", "2",
+	require.NoError(t, runMain([]string{"-quick", "-quiet", "-kinds", allKinds, "-out", dir, "-peers", "gobwas,gorilla", "-reps", "2",
 		"-time", "30ms", "-idle", "50", "-cells", "16B-c4-p16,64KiB-c2-p1", "-server-cpu", "-1", "-load-cpu", "-1"}))
 	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
 	require.NoError(t, err)
@@ -151,5 +151,9 @@ func TestCPUTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, after, before)
 	_, err = cpuTime(1 << 22)
+	require.Error(t, err)
+	_, err = waitTime(os.Getpid())
+	require.NoError(t, err)
+	_, err = waitTime(1 << 22)
 	require.Error(t, err)
 }

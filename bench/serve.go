@@ -83,7 +83,8 @@ type listening struct {
 	Addr string `json:"addr"`
 }
 
-// serverCommands are the commands that a peer adds to the common ones.
+// serverCommands are the commands that a peer adds to the common ones, before
+// it serves.
 var serverCommands = map[string]func() any{}
 
 func serveMain(args []string) error {
@@ -128,6 +129,8 @@ func obey(done chan<- error) {
 			collectGarbage()
 			debug.FreeOSMemory()
 			reply(takeStats())
+		case cmd == "hub":
+			reply(hubSize.Load())
 		case serverCommands[cmd] != nil:
 			reply(serverCommands[cmd]())
 		default:
@@ -161,9 +164,14 @@ type hub[C comparable] struct {
 	all atomic.Pointer[[]C]
 }
 
+// hubSize counts the connections of the process's hub, for the command `hub`: a
+// client knows that its handshake was answered, not that it was added.
+var hubSize atomic.Int64
+
 func (h *hub[C]) add(c C) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	hubSize.Add(1)
 	next := []C{c}
 	if now := h.all.Load(); now != nil {
 		next = append(next, *now...)
@@ -178,6 +186,7 @@ func (h *hub[C]) remove(c C) {
 	if now == nil {
 		return
 	}
+	hubSize.Add(-1)
 	next := slices.DeleteFunc(slices.Clone(*now), func(x C) bool { return x == c })
 	h.all.Store(&next)
 }
