@@ -362,6 +362,7 @@ func (c *Conn) keepLent() {
 	c.lent = nil
 	c.in = append([]byte(nil), c.in...)
 	c.buf, c.msg, c.plain = nil, nil, nil
+	c.tr.newProbe()
 	c.asm.Reset()
 }
 

@@ -53,6 +53,13 @@ func (t *transport) init(rw io.ReadWriteCloser, abort func()) {
 	}
 }
 
+// newProbe leaves the probe to whoever borrowed a message in it.
+func (t *transport) newProbe() {
+	if t.probe != nil {
+		t.probe = make([]byte, probeSize)
+	}
+}
+
 // read waits for bytes and reads them, into room if there is one, else into a
 // buffer of at least size bytes, which it returns and the caller owns. b is what
 // was read; it is empty only with an error.

@@ -649,16 +649,17 @@ func (c *Conn) lookForClose() bool {
 		defer cancel()
 		return c.peek(ctx)
 	}
-	// Somebody is reading, and will find what there is to find.
+	// Somebody is reading, and will find what there is to find: we wait a little
+	// for it, to have the better error.
+	until := time.Now().Add(lookAround)
 	timer := time.AfterFunc(lookAround, c.wakeWaiters)
 	defer timer.Stop()
-	until := time.Now().Add(lookAround)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.stateNow() == stateOpen && time.Now().Before(until) {
 		c.changed.Wait()
 	}
-	return c.stateNow() != stateOpen
+	return true
 }
 
 func (c *Conn) wakeWaiters() {
