@@ -8,9 +8,9 @@ const (
 	head3Bits = 12
 
 	// chainMax is how many candidates are looked at for one position.
-	chainMax = 48
+	chainMax = 32
 	// niceLength is the length with which the search is content.
-	niceLength = 128
+	niceLength = 64
 	// near3 is the distance up to which a match of three bytes is shorter than
 	// its literals.
 	near3 = 4096
@@ -28,11 +28,6 @@ type chainTable struct {
 
 func hash4(v uint32) uint32 { return v * 0x9E3779B1 >> (32 - chainBits) }
 func hash3(v uint32) uint32 { return v << 8 * 0x9E3779B1 >> (32 - head3Bits) }
-
-func (e *encoder) indexBetter(dict []byte) {
-	e.chain.next = 0
-	e.chain.insert(dict, len(dict), e.base)
-}
 
 // insert adds the positions before end that are not in the table yet, as far as
 // four bytes follow each.
@@ -89,7 +84,7 @@ func (e *encoder) parseBetter(buf []byte, s, end int) int {
 	for s < end && b.nseqs < seqMax {
 		length, dist := e.find(buf, s, minMatch-1)
 		if dist == 0 {
-			s++
+			s += 1 + (s-lit)>>7
 			continue
 		}
 		for length < niceLength && s+1 < end {

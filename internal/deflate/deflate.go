@@ -1,6 +1,7 @@
 package deflate
 
 import (
+	"bytes"
 	"math"
 	"sync"
 )
@@ -47,6 +48,10 @@ const (
 	// src itself, where it needs no dict any more.
 	joinMax = 64 << 10
 
+	// joinedMax is how far later messages of the same window are copied behind
+	// that.
+	joinedMax = maxWindow + joinMax + 32<<10
+
 	// segmentMax bounds what is searched in one go, so that its positions, as
 	// the tables hold them, do not run over.
 	segmentMax = 1 << 30
@@ -54,15 +59,17 @@ const (
 
 // An encoder compresses one message. What its tables remember of messages
 // before cannot be mistaken: a table holds positions, each plus the base of its
-// message, and base grows so much from one message to the next that older
+// segment, and base grows so much from one segment to the next that older
 // positions are out of every window's reach.
 type encoder struct {
 	window uint32
 	better bool
 	base   uint32
+	next   uint32 // the base of the next segment
 
 	w      bitWriter
-	joined []byte // a dict and the beginning of its message
+	joined []byte // a dict and the message behind it
+	known  bool   // chain holds all of joined, at base
 	fast   fastTable
 	chain  *chainTable // made for the first message that wants it
 	block  block
@@ -72,40 +79,72 @@ type encoder struct {
 // firstBase is out of reach of the zeros of a new table.
 const firstBase = maxWindow + 1
 
-var encoderPool = sync.Pool{New: func() any { return &encoder{base: firstBase} }}
+var encoderPool = sync.Pool{New: func() any { return &encoder{next: firstBase} }}
 
-// message compresses src in segments of at most max bytes. Only the first one
+// message compresses src in segments of at most most bytes. Only the first one
 // needs dict.
-func (e *encoder) message(dict, src []byte, max int) {
+func (e *encoder) message(dict, src []byte, most int) {
 	dict = dict[len(dict)-min(len(dict), int(e.window)):]
+	if e.continues(dict, len(src)) {
+		start := len(e.joined)
+		e.joined = append(e.joined, src...)
+		e.search(e.joined, start)
+		return
+	}
+	e.known = false
 	done := 0
 	if len(dict) > 0 {
 		done = min(len(src), joinMax)
+		if e.joined == nil {
+			e.joined = make([]byte, 0, joinedMax)
+		}
 		e.joined = append(append(e.joined[:0], dict...), src[:done]...)
-		e.segment(e.joined, len(dict))
+		e.segment(e.joined, len(dict), joinedMax)
+		e.known = e.better && done == len(src)
 	}
 	for done < len(src) {
 		from := done - min(done, int(e.window))
-		to := done + min(len(src)-done, max)
-		e.segment(src[from:to], done-from)
+		to := done + min(len(src)-done, most)
+		e.segment(src[from:to], done-from, to-from)
 		done = to
 	}
 }
 
+// continues reports whether dict is what this encoder compressed last and still
+// has in its tables, as it is while one connection alone is busy. Then n bytes
+// more can be searched without noting the positions of dict again. The result
+// is the same.
+func (e *encoder) continues(dict []byte, n int) bool {
+	return e.better && e.known && len(dict) > 0 && len(dict) <= len(e.joined) && len(e.joined)+n <= joinedMax &&
+		bytes.Equal(dict, e.joined[len(e.joined)-len(dict):])
+}
+
 // segment compresses buf from start on. What is before start is only looked
-// back at.
-func (e *encoder) segment(buf []byte, start int) {
-	if e.base > math.MaxUint32-maxWindow-uint32(len(buf)) {
+// back at. The segment may grow to room bytes.
+func (e *encoder) segment(buf []byte, start, room int) {
+	if e.next > math.MaxUint32-maxWindow-uint32(room) {
 		e.fast = fastTable{}
 		if e.chain != nil {
 			*e.chain = chainTable{}
 		}
-		e.base = firstBase
+		e.next = firstBase
 	}
-	if e.better && e.chain == nil {
-		e.chain = new(chainTable)
+	e.base = e.next
+	e.next += uint32(room) + maxWindow
+	if e.better {
+		if e.chain == nil {
+			e.chain = new(chainTable)
+		}
+		e.chain.next = 0
+	} else {
+		e.indexFast(buf[:start])
 	}
-	e.index(buf[:start])
+	e.search(buf, start)
+}
+
+// search compresses buf from start on, in blocks. The tables know what is
+// before it, or find out.
+func (e *encoder) search(buf []byte, start int) {
 	for s := start; s < len(buf); {
 		end := min(len(buf), s+blockMax)
 		e.block.reset()
@@ -116,14 +155,5 @@ func (e *encoder) segment(buf []byte, start int) {
 		}
 		e.writeBlock(buf[s:end])
 		s = end
-	}
-	e.base += uint32(len(buf)) + maxWindow
-}
-
-func (e *encoder) index(dict []byte) {
-	if e.better {
-		e.indexBetter(dict)
-	} else {
-		e.indexFast(dict)
 	}
 }
