@@ -1,12 +1,11 @@
-// Masking of payloads (RFC 6455, section 5.3): what a client does to every byte it sends, and a server to every byte
-// it receives.
+// Masking of payloads (RFC 6455, section 5.3): what a client does to every byte it sends, and a server undoes.
 //
-// The key is kept as a word in which the byte that comes first is the lowest, twice over: whatever the byte order of
-// the machine, a little-endian load, XOR and store masks 8 bytes. A remainder that fills no word is masked by words
-// that overlap the ones before them; this is right in place too, because every word is loaded from src before the
-// first byte that it shares is stored.
+// The key is held as a word whose lowest byte comes first, whatever the byte order of the machine, and longer payloads
+// are masked with that word repeated. What fills no word at the end is masked by words counted from the end, which
+// overlap the ones before them. This is right in place too, because whatever is stored over an overlap was loaded, and
+// masked, before the first byte of it was stored.
 //
-// Receiver and Sender call Mask; drivers and users may.
+// Receiver, Sender and Conn call Mask, and so may anybody.
 
 package websocket
 
@@ -16,55 +15,72 @@ import (
 )
 
 // Mask XORs src with the masking key and stores the result in the first len(src) bytes of dst. pos is the position of
-// src[0] in the payload of its frame: key[pos mod 4] comes first, so a payload can be masked in pieces of any length.
-// Masking and unmasking are the same operation.
+// src[0] in the payload of its frame: key[pos mod 4] is the first byte used, so that a payload can be masked in pieces
+// of any length. Masking and unmasking are the same operation.
 //
-// dst and src are the same bytes or share none; Mask panics if dst is shorter than src. Neither is kept.
+// dst and src are the same bytes or have none in common. Mask panics if dst is shorter than src, keeps neither, and
+// leaves dst alone beyond len(src).
 //
 //	j                   = i MOD 4
-//	transformed-octet-i = original-octet-i XOR masking-key-octet-j     (RFC 6455, section 5.3)
+//	transformed-octet-i = original-octet-i XOR masking-key-octet-j      (RFC 6455, section 5.3)
 func Mask(dst, src []byte, key [4]byte, pos int) {
-	dst = dst[:len(src):len(dst)]
-	k := bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3))
-	maskWords(dst, src, uint64(k)<<32|uint64(k))
+	maskBy(dst[:len(src):len(dst)], src, bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*pos))
 }
 
-// maskWords is Mask in plain Go, 8 bytes a step. len(dst) == len(src).
+// maskBy is Mask with the key as a word whose lowest byte comes first. len(dst) == len(src).
+//
+// Most messages are short: those that no kernel takes are masked here, without a loop, by words from either end.
+func maskBy(dst, src []byte, key uint32) {
+	le := binary.LittleEndian
+	n := len(src)
+	dst = dst[:n]
+	key2 := uint64(key)<<32 | uint64(key)
+	switch {
+	case n >= 32 && hasKernel:
+		maskKernel(&dst[0], &src[0], n, key2)
+	case n > 32:
+		maskWords(dst, src, key2)
+	case n > 16:
+		end := bits.RotateLeft64(key2, -8*n) // the key for the byte after the last, and so for the words before it
+		a, b, c, d := le.Uint64(src), le.Uint64(src[8:]), le.Uint64(src[n-16:]), le.Uint64(src[n-8:])
+		le.PutUint64(dst, a^key2)
+		le.PutUint64(dst[8:], b^key2)
+		le.PutUint64(dst[n-16:], c^end)
+		le.PutUint64(dst[n-8:], d^end)
+	case n >= 8:
+		a, b := le.Uint64(src), le.Uint64(src[n-8:])
+		le.PutUint64(dst, a^key2)
+		le.PutUint64(dst[n-8:], b^bits.RotateLeft64(key2, -8*n))
+	case n >= 4:
+		a, b := le.Uint32(src), le.Uint32(src[n-4:])
+		le.PutUint32(dst, a^key)
+		le.PutUint32(dst[n-4:], b^bits.RotateLeft32(key, -8*n))
+	default:
+		for i := range src {
+			dst[i] = src[i] ^ byte(key>>(8*i))
+		}
+	}
+}
+
+// maskWords masks more than 32 bytes, 8 at a time. len(dst) == len(src).
 func maskWords(dst, src []byte, key uint64) {
 	le := binary.LittleEndian
-	n := len(src)
-	if n < 8 {
-		maskFew(dst, src, key)
-		return
+	end := len(src) - 8
+	tail := le.Uint64(src[end:]) ^ bits.RotateLeft64(key, -8*end)
+	i := 0
+	for ; i <= len(src)-64; i += 64 {
+		s, d := src[i:i+64:i+64], dst[i:i+64:i+64]
+		le.PutUint64(d, le.Uint64(s)^key)
+		le.PutUint64(d[8:], le.Uint64(s[8:])^key)
+		le.PutUint64(d[16:], le.Uint64(s[16:])^key)
+		le.PutUint64(d[24:], le.Uint64(s[24:])^key)
+		le.PutUint64(d[32:], le.Uint64(s[32:])^key)
+		le.PutUint64(d[40:], le.Uint64(s[40:])^key)
+		le.PutUint64(d[48:], le.Uint64(s[48:])^key)
+		le.PutUint64(d[56:], le.Uint64(s[56:])^key)
 	}
-	tail := le.Uint64(src[n-8:]) ^ bits.RotateLeft64(key, -8*(n&3))
-	last := dst[n-8:]
-	for len(src) >= 32 && len(dst) >= 32 {
-		a, b, c, d := le.Uint64(src), le.Uint64(src[8:]), le.Uint64(src[16:]), le.Uint64(src[24:])
-		le.PutUint64(dst, a^key)
-		le.PutUint64(dst[8:], b^key)
-		le.PutUint64(dst[16:], c^key)
-		le.PutUint64(dst[24:], d^key)
-		src, dst = src[32:], dst[32:]
+	for ; i < end; i += 8 {
+		le.PutUint64(dst[i:], le.Uint64(src[i:])^key)
 	}
-	for len(src) >= 8 && len(dst) >= 8 {
-		le.PutUint64(dst, le.Uint64(src)^key)
-		src, dst = src[8:], dst[8:]
-	}
-	le.PutUint64(last, tail)
-}
-
-// maskFew masks fewer than 8 bytes.
-func maskFew(dst, src []byte, key uint64) {
-	le := binary.LittleEndian
-	n := len(src)
-	if n >= 4 {
-		head, tail := le.Uint32(src), le.Uint32(src[n-4:])
-		le.PutUint32(dst, head^uint32(key))
-		le.PutUint32(dst[n-4:], tail^bits.RotateLeft32(uint32(key), -8*(n&3)))
-		return
-	}
-	for i := range src {
-		dst[i] = src[i] ^ byte(key>>(8*i))
-	}
+	le.PutUint64(dst[end:], tail)
 }
