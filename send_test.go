@@ -542,7 +542,7 @@ func FuzzRoundTrip(f *testing.F) {
 		s := &Sender{}
 		s.Reset(role)
 		sc := &script{}
-		for len(in) >= 2 && len(sc.wire) < 1<<20 {
+		for len(in) >= 2 && len(sc.wire) < 1<<16 {
 			// The second byte is the size of the payload: itself, or for some its
 			// multiple, of bytes of the script over and over.
 			b, n := in[0], int(in[1])
