@@ -4,6 +4,29 @@ package deflate
 // block's header, the symbols of a block, and the copying of matches. Called
 // by decoder.run and decoder.header.
 
+// A cursor is a place in the input. The low n bits of bits were loaded before
+// pos and not used yet. It is handled as a value, which keeps it in registers.
+type cursor struct {
+	bits uint64
+	n    uint
+	pos  int
+}
+
+// load fills c up to 56 bits or more. Eight bytes must be left in in.
+func (c cursor) load(in []byte) cursor {
+	c.bits |= load64(in, c.pos) << (c.n & 63)
+	c.pos += int((63 - c.n) >> 3)
+	c.n |= 56
+	return c
+}
+
+// drop uses n bits, at most 31; more of an entry may be given.
+func (c cursor) drop(n uint32) cursor {
+	c.bits >>= n & 31
+	c.n -= uint(n & 31)
+	return c
+}
+
 // dynamicHeader reads the codes of a dynamic block (RFC 1951 3.2.7) into the
 // decoder's own tables.
 func (d *decoder) dynamicHeader() error {
@@ -12,11 +35,11 @@ func (d *decoder) dynamicHeader() error {
 		return ErrCorrupt
 	}
 	var codeLengths [numCodeLen]uint8
-	for i := range ncode {
-		if d.n < 3 {
+	for _, sym := range codeLenOrder[:ncode] {
+		if d.c.n < 3 {
 			d.load()
 		}
-		codeLengths[codeLenOrder[i]] = uint8(d.take(3))
+		codeLengths[sym] = uint8(d.take(3))
 	}
 	var table [1 << codeLenBits]uint32
 	if !buildTable(table[:], codeLenBits, codeLengths[:], codeLenEntries[:]) {
@@ -35,13 +58,21 @@ func (d *decoder) dynamicHeader() error {
 // readLengths reads n code lengths, which are themselves coded in table.
 func (d *decoder) readLengths(table *[1 << codeLenBits]uint32, n int) error {
 	for i := 0; i < n; {
-		d.load()
-		e := table[d.bits&(1<<codeLenBits-1)]
+		if d.c.n < codeLenBits+7 {
+			d.load()
+		}
+		e := table[d.c.bits&(1<<codeLenBits-1)]
 		if e&flagOther != 0 || d.left() < 0 {
 			return ErrCorrupt
 		}
-		d.drop(uint(e & 31))
-		value, repeat := uint8(e>>16), 1
+		d.c = d.c.drop(e)
+		value := uint8(e >> 16)
+		if value < 16 {
+			d.lengths[i] = value
+			i++
+			continue
+		}
+		repeat := 0
 		switch value {
 		case 16:
 			if i == 0 {
@@ -64,69 +95,70 @@ func (d *decoder) readLengths(table *[1 << codeLenBits]uint32, n int) error {
 }
 
 // codes inflates the symbols of a block. The inner loop goes as far as it can
-// without looking at the ends of in and out; one symbol at a time goes on.
+// without looking at the ends of in and out, and leaves what it cannot decide;
+// one symbol at a time goes on.
 func (d *decoder) codes() error {
 	for d.at == inCodes {
 		if !d.dry {
 			d.inner()
 		}
-		if err := d.symbol(); err != nil {
-			return err
+		d.load()
+		s, c := d.decode(d.c)
+		if s.length < 0 || s.dist > d.w-d.base+len(d.dict) || d.left()-int(d.c.n)+int(c.n) < 0 {
+			return ErrCorrupt
 		}
+		if err := d.need(s.length); err != nil {
+			return err // with d.c before the symbol
+		}
+		d.c = c
+		switch {
+		case s.length == 0:
+			d.at = betweenBlocks
+		case d.dry:
+		case s.dist == 0:
+			d.out[d.w] = s.literal
+		default:
+			d.copyMatch(d.w, s.length, s.dist)
+		}
+		d.w += s.length
 	}
 	return nil
 }
 
-// symbol inflates one symbol. If it returns an error, errFull for one, it has
-// used nothing of the stream.
-func (d *decoder) symbol() error {
-	d.load()
-	bits, n := d.bits, d.n
-	e := d.lit[bits&(1<<litBits-1)]
+// A symbol is a match, or a literal if dist is 0, or the end of the block if
+// length is 0 as well. It is invalid if length is negative.
+type symbol struct {
+	length, dist int
+	literal      uint8
+}
+
+// decode takes one symbol of this block apart. 48 bits must be loaded.
+func (d *decoder) decode(c cursor) (symbol, cursor) {
+	e := d.lit[c.bits&(1<<litBits-1)]
 	if e&flagSub != 0 {
-		bits, n = bits>>litBits, n-litBits
-		e = d.lit[secondIndex(e, bits)&(litSize-1)]
+		c = c.drop(litBits)
+		e = d.lit[secondIndex(e, c.bits)&(litSize-1)]
 	}
-	size := uint(e & 31)
-	length, match := 1, e&(flagLiteral|flagOther) == 0
-	dist := 0
+	bits := c.bits
+	c = c.drop(e)
 	switch {
 	case e&flagEnd != 0:
-		length = 0
-	case e&flagOther != 0:
-		return ErrCorrupt
-	case match:
-		length = entryValue(e, bits)
-		bits, n = bits>>size, n-size
-		f := d.dist[bits&(1<<distBits-1)]
-		if f >= flagOther && f&flagSub != 0 {
-			bits, n = bits>>distBits, n-distBits
-			f = d.dist[secondIndex(f, bits)&(distSize-1)]
-		}
-		if f >= flagOther {
-			return ErrCorrupt
-		}
-		size, dist = uint(f&31), entryValue(f, bits)
+		return symbol{}, c
+	case e >= flagOther:
+		return symbol{length: -1}, c
+	case e&flagLiteral != 0:
+		return symbol{length: 1, literal: byte(e >> 16)}, c
 	}
-	bits, n = bits>>size, n-size
-	if d.left()+int(n)-int(d.n) < 0 || dist > d.w-d.base+len(d.dict) {
-		return ErrCorrupt
+	length := entryValue(e, bits)
+	e = d.dist[c.bits&(1<<distBits-1)]
+	if e >= flagOther && e&flagSub != 0 {
+		c = c.drop(distBits)
+		e = d.dist[secondIndex(e, c.bits)&(distSize-1)]
 	}
-	if err := d.need(length); err != nil {
-		return err
+	if e >= flagOther {
+		return symbol{length: -1}, c
 	}
-	d.bits, d.n = bits, n
-	if e&flagEnd != 0 {
-		d.at = betweenBlocks
-	} else if !d.dry {
-		if match {
-			d.copyMatch(d.w, length, dist)
-		} else {
-			d.out[d.w] = byte(e >> 16)
-		}
-	}
-	d.w += length
-	return nil
+	return symbol{length: length, dist: entryValue(e, c.bits)}, c.drop(e)
 }
 
 // secondIndex returns the place of a code in the second table that e leads to.
@@ -153,103 +185,89 @@ func (d *decoder) copyMatch(w, length, dist int) {
 	}
 }
 
-// inner inflates symbols as long as one more can neither end in nor fill out.
-// A symbol that it cannot decide it leaves to symbol.
+// inner inflates symbols as long as one more can neither end in nor fill out,
+// and it is a literal or a valid match.
 func (d *decoder) inner() {
-	if len(d.in)-d.pos < tailLoad && !d.atTail {
+	if len(d.in)-d.c.pos < tailLoad && !d.atTail {
 		d.enterTail()
 	}
-	in, pos, bits, n := d.in, d.pos, d.bits, d.n
-	out, w, lit, dist := d.out, d.w, d.lit, d.dist
+	in, out, lit, c, w := d.in, d.out, d.lit, d.c, d.w
 	inEnd, outEnd := len(in)-tailLoad, d.room-slack
 	if d.atTail {
-		inEnd = d.end // beyond it lies tailPad; symbol sees it if it was used
+		inEnd = d.end // tailPad is behind it; that it was used is seen later
 	}
-	for pos <= inEnd && w <= outEnd {
-		bits |= load64(in, pos) << (n & 63)
-		pos += int((63 - n) >> 3)
-		n |= 56
-		e := lit[bits&(1<<litBits-1)]
+	for c.pos <= inEnd && w <= outEnd {
+		c = c.load(in)
+		e := lit[c.bits&(1<<litBits-1)]
 		if e&flagLiteral != 0 {
 			out[w] = byte(e >> 16)
+			c = c.drop(e)
 			w++
-			bits >>= e & 31
-			n -= uint(e & 31)
-			e = lit[bits&(1<<litBits-1)]
+			e = lit[c.bits&(1<<litBits-1)]
 			if e&flagLiteral != 0 {
 				out[w] = byte(e >> 16)
+				c = c.drop(e)
 				w++
-				bits >>= e & 31
-				n -= uint(e & 31)
-				e = lit[bits&(1<<litBits-1)]
+				e = lit[c.bits&(1<<litBits-1)]
 				if e&flagLiteral != 0 {
 					out[w] = byte(e >> 16)
+					c = c.drop(e)
 					w++
-					bits >>= e & 31
-					n -= uint(e & 31)
 					continue
 				}
 			}
-			bits |= load64(in, pos) << (n & 63)
-			pos += int((63 - n) >> 3)
-			n |= 56
+			c = c.load(in)
 		}
-		saved, savedN := bits, n
-		if e >= flagOther {
-			if e&flagSub == 0 {
-				break
-			}
-			bits, n = bits>>litBits, n-litBits
-			e = lit[secondIndex(e, bits)&(litSize-1)]
-			if e&flagLiteral != 0 {
-				out[w] = byte(e >> 16)
-				w++
-				bits >>= e & 31
-				n -= uint(e & 31)
-				continue
-			}
-			if e >= flagOther {
-				bits, n = saved, savedN
-				break
-			}
+		next, n := d.innerMatch(c, e, w)
+		if n == 0 {
+			break
 		}
-		length := entryValue(e, bits)
-		bits >>= e & 31
-		n -= uint(e & 31)
-		f := dist[bits&(1<<distBits-1)]
-		if f >= flagOther {
-			if f&flagSub != 0 {
-				bits, n = bits>>distBits, n-distBits
-				f = dist[secondIndex(f, bits)&(distSize-1)]
-			}
-			if f >= flagOther {
-				bits, n = saved, savedN
-				break
-			}
-		}
-		back := entryValue(f, bits)
-		from := w - back
-		if from < d.base {
-			if back > w-d.base+len(d.dict) {
-				bits, n = saved, savedN
-				break
-			}
-			bits >>= f & 31
-			n -= uint(f & 31)
-			d.copyMatch(w, length, back)
-			w += length
-			continue
-		}
-		bits >>= f & 31
-		n -= uint(f & 31)
-		if back < 8 || length > 64 {
-			d.copyMatch(w, length, back)
-		} else {
-			for i := 0; i < length; i += 8 {
-				store64(out, w+i, load64(out, from+i))
-			}
-		}
-		w += length
+		c, w = next, w+n
 	}
-	d.pos, d.bits, d.n, d.w = pos, bits, n, w
+	d.c, d.w = c, w
+}
+
+// innerMatch inflates the symbol of e, which is at c, to w. It returns how many
+// bytes that were, none for what is not a valid match or literal. 48 bits are
+// loaded, and there is slack behind w.
+func (d *decoder) innerMatch(c cursor, e uint32, w int) (cursor, int) {
+	if e >= flagOther {
+		if e&flagSub == 0 {
+			return c, 0
+		}
+		c = c.drop(litBits)
+		e = d.lit[secondIndex(e, c.bits)&(litSize-1)]
+		if e&flagLiteral != 0 {
+			d.out[w] = byte(e >> 16)
+			return c.drop(e), 1
+		}
+		if e >= flagOther {
+			return c, 0
+		}
+	}
+	length := entryValue(e, c.bits)
+	c = c.drop(e)
+	e = d.dist[c.bits&(1<<distBits-1)]
+	if e >= flagOther {
+		if e&flagSub != 0 {
+			c = c.drop(distBits)
+			e = d.dist[secondIndex(e, c.bits)&(distSize-1)]
+		}
+		if e >= flagOther {
+			return c, 0
+		}
+	}
+	dist := entryValue(e, c.bits)
+	from := w - dist
+	if from < d.base || dist < 8 || length > 64 {
+		if from < d.base-len(d.dict) {
+			return c, 0
+		}
+		d.copyMatch(w, length, dist)
+		return c.drop(e), length
+	}
+	for i := 0; i < length; i += 8 {
+		store64(d.out, w+i, load64(d.out, from+i))
+	}
+	return c.drop(e), length
 }

@@ -70,12 +70,10 @@ const (
 )
 
 // A decoder inflates one message. Its stream is in, then tail. What has been
-// loaded from there waits in the low n bits of bits.
+// loaded from there and not used waits in c.
 type decoder struct {
-	in   []byte
-	pos  int
-	bits uint64
-	n    uint
+	in []byte
+	c  cursor
 
 	at     position
 	final  bool // this block or the last one has BFINAL set
@@ -104,7 +102,7 @@ type decoder struct {
 var decoderPool = sync.Pool{New: func() any { return new(decoder) }}
 
 func (d *decoder) reset(dst, dict, src []byte, limit int) {
-	d.in, d.pos, d.bits, d.n = src, 0, 0, 0
+	d.in, d.c = src, cursor{}
 	d.at, d.final, d.atTail = betweenBlocks, false, false
 	d.dict, d.out, d.base, d.w = dict, dst[:cap(dst)], len(dst), len(dst)
 	d.max = math.MaxInt - 2*slack
@@ -151,7 +149,7 @@ func (d *decoder) finished() bool {
 		// What follows a final block begins with a byte of its own, and src
 		// may also end here: then the four bytes have no meaning (RFC 7692
 		// 7.2.3.4).
-		d.drop(d.n & 7)
+		d.align()
 		return d.left() == 0 || d.left() == 4*8
 	}
 	return d.left() == 0
@@ -161,48 +159,43 @@ func (d *decoder) finished() bool {
 // zeros from behind it were.
 func (d *decoder) left() int {
 	if d.atTail {
-		return 8*(d.end-d.pos) + int(d.n)
+		return 8*(d.end-d.c.pos) + int(d.c.n)
 	}
-	return 8*(len(d.in)-d.pos+4) + int(d.n)
+	return 8*(len(d.in)-d.c.pos+4) + int(d.c.n)
 }
 
-// load fills bits up to 56 bits or more. Behind the stream come zeros.
+// load fills the cursor up to 56 bits or more. Behind the stream come zeros.
 func (d *decoder) load() {
-	if len(d.in)-d.pos < tailLoad && !d.atTail {
+	if len(d.in)-d.c.pos < tailLoad && !d.atTail {
 		d.enterTail()
 	}
-	if len(d.in)-d.pos >= 8 {
-		d.bits |= load64(d.in, d.pos) << (d.n & 63)
-		d.pos += int((63 - d.n) >> 3)
-		d.n |= 56
+	if len(d.in)-d.c.pos >= 8 {
+		d.c = d.c.load(d.in)
 	}
 }
 
 // enterTail goes over to the array that holds the last bytes of src, the four
 // that its sender left out, and zeros.
 func (d *decoder) enterTail() {
-	d.end = copy(d.tail[:], d.in[d.pos:])
+	d.end = copy(d.tail[:], d.in[d.c.pos:])
 	d.end += copy(d.tail[d.end:], "\x00\x00\xff\xff")
 	clear(d.tail[d.end:])
-	d.in, d.pos, d.atTail = d.tail[:], 0, true
+	d.in, d.c.pos, d.atTail = d.tail[:], 0, true
 }
 
 // take returns the next n of the bits loaded.
-func (d *decoder) take(n uint) uint {
-	v := uint(d.bits) & (1<<n - 1)
-	d.drop(n)
+func (d *decoder) take(n uint32) uint32 {
+	v := uint32(d.c.bits) & (1<<n - 1)
+	d.c = d.c.drop(n)
 	return v
 }
 
-func (d *decoder) drop(n uint) {
-	d.bits >>= n & 63
-	d.n -= n
-}
+// align skips to the next byte.
+func (d *decoder) align() { d.c = d.c.drop(uint32(d.c.n & 7)) }
 
 // unload gives whole bytes that were loaded and not used back to in.
 func (d *decoder) unload() {
-	d.pos -= int(d.n >> 3)
-	d.bits, d.n = 0, 0
+	d.c = cursor{pos: d.c.pos - int(d.c.n>>3)}
 }
 
 // header reads the beginning of a block, up to its first byte or symbol.
@@ -231,7 +224,7 @@ func (d *decoder) header() error {
 
 // storedHeader reads the length of a stored block (RFC 1951 3.2.4).
 func (d *decoder) storedHeader() error {
-	d.drop(d.n & 7)
+	d.align()
 	d.load()
 	n := d.take(16)
 	if n^d.take(16) != 0xffff || d.left() < 8*int(n) {
@@ -249,15 +242,15 @@ func (d *decoder) storedBlock() error {
 		return err
 	}
 	for d.stored > 0 {
-		if d.pos == len(d.in) {
+		if d.c.pos == len(d.in) {
 			d.enterTail()
 		}
-		n := min(d.stored, len(d.in)-d.pos)
+		n := min(d.stored, len(d.in)-d.c.pos)
 		if !d.dry {
-			copy(d.out[d.w:], d.in[d.pos:d.pos+n])
+			copy(d.out[d.w:], d.in[d.c.pos:d.c.pos+n])
 		}
 		d.w += n
-		d.pos += n
+		d.c.pos += n
 		d.stored -= n
 	}
 	d.at = betweenBlocks
