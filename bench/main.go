@@ -5,6 +5,7 @@
 //	go run ./bench -quick       a minute: does it still work, is it still in its class
 //	go run ./bench peers        what can be named in -peers
 //	go run ./bench report FILE… tables and charts of earlier runs
+//	go run ./bench profile      where a server's time goes, and its system calls
 //	go run ./bench hostile      memory of hostile connections, against bounds
 //	go run ./bench shutdown     how long 10,000 connections take to say goodbye
 //
@@ -26,6 +27,7 @@ var subcommands = map[string]func([]string) error{
 	"serve":    serveMain,
 	"load":     loadMain,
 	"client":   clientMain,
+	"profile":  profileMain,
 	"hostile":  hostileMain,
 	"shutdown": shutdownMain,
 	"peers":    peersMain,

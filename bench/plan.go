@@ -207,7 +207,7 @@ func (c *config) makeQuick(set map[string]bool, cells, peers, kinds *string) {
 		*peers = quickPeers
 	}
 	if !set["tries"] {
-		c.tries = 2
+		c.tries = 1
 	}
 	if !set["reps"] {
 		c.reps = 2

@@ -157,3 +157,10 @@ func TestCPUTime(t *testing.T) {
 	_, err = waitTime(1 << 22)
 	require.Error(t, err)
 }
+
+func TestSyscallsPerMessage(t *testing.T) {
+	text := "# started on Mon\n\n2000,,syscalls:sys_enter_read,1,100.00,,\n1000,,syscalls:sys_enter_write,1,100.00,,\n" +
+		"0,,syscalls:sys_enter_open,1,100.00,,\n<not counted>,,syscalls:sys_enter_x,0,0.00,,\n"
+	require.Equal(t, []string{"read             2.000", "write            1.000"}, perMessage(text, 1000))
+	require.Len(t, perMessage("", 1000), 1)
+}

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,6 +132,8 @@ func obey(done chan<- error) {
 			reply(takeStats())
 		case cmd == "hub":
 			reply(hubSize.Load())
+		case strings.HasPrefix(cmd, "profile"):
+			reply(profileCommand(strings.TrimSpace(strings.TrimPrefix(cmd, "profile"))))
 		case serverCommands[cmd] != nil:
 			reply(serverCommands[cmd]())
 		default:

@@ -1,0 +1,192 @@
+// `bench profile`: where one server's processor time goes in one cell, and which
+// system calls it makes per message.
+//
+// The processor profile is the server's own (runtime/pprof); system calls are
+// counted from outside by perf, in a window of its own, where perf is installed
+// and allowed.
+
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func profileMain(args []string) error {
+	fs := flag.NewFlagSet("profile", flag.ContinueOnError)
+	name := fs.String("peer", "serve", "server")
+	at := fs.String("cell", "16B-c64-p16", "cell")
+	window := fs.Duration("time", 10*time.Second, "length of each window")
+	out := fs.String("out", filepath.Join("bench", "out"), "directory for the profile")
+	nodes := fs.Int("nodes", 30, "functions to list")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	p, err := peerNamed(*name)
+	if err != nil {
+		return err
+	}
+	where, err := parseCell(*at)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(*out)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%v.pprof", p.name, where))
+	c := &config{server: 0, load: 1, window: *window}
+	if runtime.NumCPU() < 2 {
+		c.server, c.load = -1, -1
+	}
+	if err := c.profileCPU(p, where, file); err != nil {
+		return err
+	}
+	list := exec.Command("go", "tool", "pprof", "-top", "-nodecount", strconv.Itoa(*nodes), file)
+	list.Stdout, list.Stderr = os.Stdout, os.Stderr
+	if err := list.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: go tool pprof:", err)
+	}
+	return c.countSyscalls(p, where)
+}
+
+// profileCPU runs one window under the processor profile.
+func (c *config) profileCPU(p peer, at cell, file string) error {
+	return c.watched(p, at, func(server *child) (func() error, error) {
+		var started bool
+		if err := server.ask("profile "+file, time.Minute, &started); err != nil {
+			return nil, err
+		}
+		return func() error { return server.ask("profile", time.Minute, &started) }, nil
+	}, func(r loadResult) {
+		fmt.Printf("%s %v: %.3f µs per message, %.0f messages/s under the profile; profile in %s\n",
+			p.name, at, r.CPU*1e6/float64(max(r.Messages, 1)), float64(r.Messages)/r.Seconds, filepath.Base(file))
+	})
+}
+
+// countSyscalls runs one window under perf and prints calls per message.
+func (c *config) countSyscalls(p peer, at cell) error {
+	perf, err := exec.LookPath("perf")
+	if err != nil {
+		fmt.Println("perf is not installed: no system calls counted")
+		return nil
+	}
+	var counts bytes.Buffer
+	return c.watched(p, at, func(server *child) (func() error, error) {
+		cmd := exec.Command(perf, "stat", "-x", ",", "-e", "syscalls:sys_enter_*", "-p", strconv.Itoa(server.pid()))
+		cmd.Stderr = &counts
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		time.Sleep(time.Second) // attaching to some 350 tracepoints takes a moment
+		return func() error {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				return err
+			}
+			var exit *exec.ExitError
+			if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+				return err // perf exits with the signal's number
+			}
+			return nil
+		}, nil
+	}, func(r loadResult) {
+		fmt.Println("system calls per message:")
+		for _, line := range perMessage(counts.String(), r.AllMessages) {
+			fmt.Println("  " + line)
+		}
+	})
+}
+
+// perMessage divides the counts of a `perf stat -x ,` text by n, leaving out
+// what is less than one in a thousand.
+func perMessage(text string, n uint64) []string {
+	type call struct {
+		name string
+		per  float64
+	}
+	var calls []call
+	rows := csv.NewReader(strings.NewReader(text))
+	rows.FieldsPerRecord, rows.Comment, rows.LazyQuotes = -1, '#', true
+	for {
+		row, err := rows.Read()
+		if err != nil {
+			break
+		}
+		if len(row) < 3 {
+			continue
+		}
+		count, err := strconv.ParseFloat(row[0], 64)
+		if per := count / float64(max(n, 1)); err == nil && per >= 0.001 {
+			calls = append(calls, call{strings.TrimPrefix(row[2], "syscalls:sys_enter_"), per})
+		}
+	}
+	sort.Slice(calls, func(i, j int) bool { return calls[i].per > calls[j].per })
+	var out []string
+	for _, c := range calls {
+		out = append(out, fmt.Sprintf("%-16s %.3f", c.name, c.per))
+	}
+	if len(out) == 0 {
+		out = []string{"none were counted: perf is not allowed to"}
+	}
+	return out
+}
+
+// watched runs one echo window; begin is called when the server is warm and
+// quiet, what it returns when the window is over, and then tell.
+func (c *config) watched(p peer, at cell, begin func(*child) (func() error, error), tell func(loadResult)) error {
+	return c.withServer(p, serveOptions{Size: at.size}, func(server *child, addr string) error {
+		load, err := c.startLoad(loadPlan{Mode: "echo", Addr: addr, PID: server.pid(), Raw: p.raw, Text: at.text,
+			Conns: at.conns, InFlight: at.inFlight, Size: at.size, Warm: time.Second, Window: c.window})
+		if err != nil {
+			return err
+		}
+		defer load.stop()
+		limit := time.Minute + c.window
+		if err := load.receive(limit, &ready{}); err != nil {
+			return err
+		}
+		end, err := begin(server)
+		if err != nil {
+			return err
+		}
+		var r loadResult
+		err = load.ask("go", limit, &r)
+		if err := errors.Join(err, end()); err != nil {
+			return err
+		}
+		tell(r)
+		return nil
+	})
+}
+
+// profileCommand is the server's side: with a file name it starts the profile,
+// without one it ends it.
+func profileCommand(file string) any {
+	if file == "" {
+		pprof.StopCPUProfile()
+		return false
+	}
+	f, err := os.Create(file)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		return failure{err.Error()}
+	}
+	return true
+}
