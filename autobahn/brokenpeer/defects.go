@@ -52,6 +52,7 @@ const (
 	CorruptsBeyond4K // one bit, length unchanged
 	FragmentsWithOpcode
 	Fragments1000 // gives up after 1000 fragments
+	NoFragmentLimit
 	UnmasksAtZero // with the wrong offset, when a frame comes in several reads
 	WrongMask     // masks as a server, does not as a client
 	Length125Long
@@ -80,6 +81,9 @@ const (
 	LosesContext // of its peer, who goes on with it
 	IgnoresCorruptData
 	DeclinesCompression
+	AcceptsParameters // that are unknown, wrong, or there twice
+	OmitsNoContext    // from its answer
+	LimitsUnasked     // answers with client_max_window_bits, which the offer may not allow
 
 	// How it opens.
 	WrongAccept

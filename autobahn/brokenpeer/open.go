@@ -109,6 +109,49 @@ func soundRequest(r *http.Request, bad Defect) bool {
 		(err == nil && len(key) == 16 && len(r.Header.Values("Sec-WebSocket-Key")) == 1 || bad == AcceptsNoKey)
 }
 
+// params are the parameters of an offer or a response, without those that a sound
+// peer must not take.
+type params map[string]string
+
+// parseParams reads them; ok is false where RFC 7692, section 7.1, demands refusal.
+func parseParams(s string, bad Defect) (p params, ok bool) {
+	p, ok = params{}, true
+	for param := range strings.SplitSeq(s, ";") {
+		key, value, valued := strings.Cut(strings.TrimSpace(param), "=")
+		if key == "" {
+			continue
+		}
+		_, twice := p[key]
+		bits, err := strconv.Atoi(value)
+		sized := err == nil && bits >= 8 && bits <= 15 && strconv.Itoa(bits) == value
+		switch key {
+		case "server_no_context_takeover", "client_no_context_takeover":
+			ok = ok && !valued
+		case "server_max_window_bits":
+			ok = ok && sized
+		case "client_max_window_bits":
+			ok = ok && (sized || !valued)
+		default:
+			ok = false
+		}
+		ok = ok && !twice
+		p[key] = value
+	}
+	return p, ok || bad == AcceptsParameters
+}
+
+func (p params) bits(name string) int {
+	if n, err := strconv.Atoi(p[name]); err == nil && n >= 8 && n <= 15 {
+		return n
+	}
+	return 15
+}
+
+func (p params) has(name string) bool {
+	_, ok := p[name]
+	return ok
+}
+
 // agree chooses the first offer of permessage-deflate and returns the response.
 func (c *conn) agree(offers string) string {
 	if c.bad == DeclinesCompression {
@@ -116,33 +159,22 @@ func (c *conn) agree(offers string) string {
 	}
 	for offer := range strings.SplitSeq(offers, ",") {
 		name, rest, _ := strings.Cut(offer, ";")
-		if strings.TrimSpace(name) != "permessage-deflate" {
+		p, ok := parseParams(rest, c.bad)
+		if strings.TrimSpace(name) != "permessage-deflate" || !ok {
 			continue
 		}
-		response, bits, takeover, ok := "permessage-deflate", 15, true, true
-		for param := range strings.SplitSeq(rest, ";") {
-			key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-			switch key {
-			case "server_no_context_takeover":
-				takeover = false
-				response += "; server_no_context_takeover"
-			case "server_max_window_bits":
-				n, err := strconv.Atoi(value)
-				if ok = ok && err == nil && n >= 8 && n <= 15; ok {
-					bits = n
-				}
-				if c.bad != OmitsWindowBits {
-					response += "; server_max_window_bits=" + value
-				}
-			case "", "client_no_context_takeover", "client_max_window_bits":
-			default:
-				ok = false
-			}
+		response := "permessage-deflate"
+		if p.has("server_no_context_takeover") && c.bad != OmitsNoContext {
+			response += "; server_no_context_takeover"
 		}
-		if ok {
-			c.compress(bits, takeover, 15, true)
-			return response
+		if p.has("server_max_window_bits") && c.bad != OmitsWindowBits {
+			response += "; server_max_window_bits=" + p["server_max_window_bits"]
 		}
+		if c.bad == LimitsUnasked {
+			response += "; client_max_window_bits=15"
+		}
+		c.compress(p.bits("server_max_window_bits"), !p.has("server_no_context_takeover"), 15, true)
+		return response
 	}
 	return ""
 }
@@ -256,29 +288,11 @@ func (c *conn) agreed(ext string) error {
 		}
 		return fmt.Errorf("%q was not offered", ext)
 	}
-	outBits, outContext, inBits, inContext := 15, true, 15, true
-	for param := range strings.SplitSeq(rest, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		bits, err := strconv.Atoi(value)
-		if strings.HasSuffix(key, "bits") && (err != nil || bits < 8 || bits > 15) && c.bad != AcceptsExtensions {
-			return fmt.Errorf("the window is %q", value)
-		}
-		switch key {
-		case "client_no_context_takeover":
-			outContext = false
-		case "client_max_window_bits":
-			outBits = bits
-		case "server_no_context_takeover":
-			inContext = false
-		case "server_max_window_bits":
-			inBits = bits
-		case "":
-		default:
-			if c.bad != AcceptsExtensions {
-				return fmt.Errorf("the parameter %q is unknown", key)
-			}
-		}
+	p, ok := parseParams(rest, c.bad)
+	if window, there := p["client_max_window_bits"]; !ok || there && window == "" {
+		return fmt.Errorf("the parameters are %q", rest)
 	}
-	c.compress(outBits, outContext, inBits, inContext)
+	c.compress(p.bits("client_max_window_bits"), !p.has("client_no_context_takeover"),
+		p.bits("server_max_window_bits"), !p.has("server_no_context_takeover"))
 	return nil
 }

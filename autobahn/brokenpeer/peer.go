@@ -178,7 +178,7 @@ func (c *conn) frame() error {
 		return c.control(h, p)
 	}
 	c.begin(h)
-	if c.bad == Fragments1000 && c.fragments > 1000 {
+	if c.bad == Fragments1000 && c.fragments > 1000 || c.bad != NoFragmentLimit && c.fragments > 131072 {
 		return protocolError(1008)
 	}
 	if err := c.body(h); err != nil {

@@ -14,6 +14,7 @@ import (
 var Catalogue = sync.OnceValue(func() (list []*Case) {
 	for _, group := range []func() []*Case{
 		cases1, cases2, cases3, cases4, cases5, cases6, cases7, cases9, cases10, cases12, cases13,
+		cases20, cases21, cases22, cases23, cases24,
 	} {
 		list = append(list, group()...)
 	}
@@ -37,11 +38,14 @@ var CategoryName = map[string]string{
 	"1": "Framing", "2": "Pings and pongs", "3": "Reserved bits", "4": "Opcodes", "5": "Fragmentation",
 	"6": "UTF-8", "7": "Closing", "9": "Limits and performance", "10": "Automatic fragmentation",
 	"12": "Compression, different payloads", "13": "Compression, different parameters",
+	"20": "Opening handshake", "21": "Frames: lengths, masks", "22": "Closing: codes, what follows",
+	"23": "Octets of large echoes, fragments", "24": "Compression, to the letter",
 }
 
 // Select returns the cases whose id matches one of the patterns, which are separated
-// by commas; "*" stands for anything, as in "1.*,7.1.*". A pattern that matches
-// nothing is an error.
+// by commas; "*" stands for anything, as in "1.*,7.1.*". "catalogue" stands for the
+// 517 cases of the original, "own" for the others. A pattern that matches nothing is an
+// error.
 func Select(patterns string) (list []*Case, err error) {
 	chosen := map[*Case]bool{}
 	for p := range strings.SplitSeq(patterns, ",") {
@@ -52,7 +56,7 @@ func Select(patterns string) (list []*Case, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("autobahn: pattern %q: %w", p, err)
 			}
-			if ok {
+			if ok || p == "catalogue" && !c.Own() || p == "own" && c.Own() {
 				chosen[c], found = true, true
 			}
 		}

@@ -74,15 +74,16 @@ func makeJSON(r *rand.Rand, size int) []byte {
 	const end = "\n  ],\n  \"note\": \"%s\"\n}\n"
 	for id := 1; ; id++ {
 		first, last := pick(r, firstNames), pick(r, lastNames)
-		rec := fmt.Sprintf("    {\n      \"id\": %d,\n      \"key\": \"%08x-%04x\",\n      \"name\": \"%s %s\",\n"+
+		rec := fmt.Sprintf("    {\n      \"id\": %d,\n      \"type\": \"record\",\n      \"name\": \"%s %s\",\n"+
 			"      \"email\": \"%s.%s@example.com\",\n      \"city\": \"%s\",\n      \"state\": \"%s\",\n"+
 			"      \"score\": %d.%d,\n      \"tags\": [\n        \"%s\",\n        \"%s\"\n      ],\n"+
 			"      \"verified\": %v,\n      \"referrer\": null,\n      \"about\": \"%s\",\n"+
 			"      \"preferences\": {\n        \"language\": \"en\",\n        \"newsletter\": false,\n        \"theme\": \"automatic\",\n"+
 			"        \"notifications\": [\n          \"mentions\",\n          \"releases\",\n          \"security\"\n        ]\n      },\n"+
+			"      \"limits\": {\n        \"messages\": 1048576,\n        \"connections\": 1024,\n        \"rate\": \"unlimited\"\n      },\n"+
 			"      \"permissions\": {\n        \"read\": true,\n        \"write\": true,\n        \"administer\": false\n      },\n"+
 			"      \"avatar\": \"https://images.example.com/avatars/%d.png\"\n    }",
-			id, r.Uint32(), r.Uint32N(1<<16), first, last, strings.ToLower(first), strings.ToLower(last),
+			id, first, last, strings.ToLower(first), strings.ToLower(last),
 			pick(r, cities), pick(r, states), r.IntN(100), r.IntN(10), pick(r, topics), pick(r, topics), r.IntN(4) > 0, pick(r, sentences), id)
 		if b.Len()+len(rec)+len(end) > size {
 			break

@@ -39,6 +39,8 @@ func (s *session) report(c *Case, agent string, started time.Time) *result.Case 
 	v := s.play.verdict(s)
 	behaviorClose, resultClose := judgeClose(&s.end, s.server, v.close)
 	switch {
+	case v.unopened:
+		behaviorClose, resultClose = result.OK, "The connection did not open, as it should be"
 	case v.informational && s.opened:
 		v.behavior, behaviorClose = result.Informational, result.Informational
 	case v.codeMatters && behaviorClose == result.WrongCode:

@@ -108,11 +108,8 @@ func playServer(ctx context.Context, u *url.URL, c *Case, cfg *Config) *result.C
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	req := newRequest(u, handshakeKey(0x6175746f6261686e, uint64(c.Number)), c.offers)
-	req.edit = c.dial
+	req.edit, req.slow = c.edit, c.slow
 	leftover, err := s.clientHandshake(req)
-	if c.opened != nil {
-		c.opened(s, s.log.response, err)
-	}
 	if err != nil {
 		s.refused(err)
 	} else {
@@ -125,6 +122,9 @@ func playServer(ctx context.Context, u *url.URL, c *Case, cfg *Config) *result.C
 
 // refused ends a session whose opening handshake failed.
 func (s *session) refused(err error) {
+	if r, ok := s.play.(refuser); ok {
+		r.refused(s.log.response, err)
+	}
 	s.openTimedOut = errors.Is(err, os.ErrDeadlineExceeded)
 	s.wasNotCleanReason = "opening handshake: " + err.Error()
 	s.drop()

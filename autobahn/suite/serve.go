@@ -123,11 +123,7 @@ func (f *ClientServer) playClient(conn net.Conn, r *clientRequest, c *Case, agen
 	if c.accept != nil {
 		params = c.accept(r.offers)
 	}
-	var edit func([]string) []string
-	if c.answer != nil {
-		edit = func(lines []string) []string { return c.answer(r, lines) }
-	}
-	s.serverHandshake(r, params, edit)
+	s.serverHandshake(r, params, c)
 	s.begin(r.rest)
 	s.loop()
 	<-s.out.done
@@ -213,7 +209,7 @@ func (s *session) every(d time.Duration, f func() bool) {
 func (f *ClientServer) command(conn net.Conn, r *clientRequest, do func(*session)) {
 	s := newSession(conn, true, &f.Config, 0)
 	s.play = command(do)
-	s.serverHandshake(r, nil, nil)
+	s.serverHandshake(r, nil, &Case{})
 	s.begin(r.rest)
 	s.loop()
 	<-s.out.done

@@ -56,6 +56,12 @@ type session struct {
 	// What was sent since the opening handshake.
 	sentFrames, sentPayload, sentOctets int
 
+	// For cases about the end itself: a close frame is written in pieces, the peer's
+	// close frame is not answered and TCP stays open.
+	closeChop int
+	linger    bool
+	peerDone  bool // the peer's close frame has come
+
 	closeTimer *timer // the reply to the suite's close frame is due
 	end
 }
@@ -200,7 +206,7 @@ func (s *session) closeWith(payload []byte, code int, reply bool) {
 	if s.state != open {
 		return
 	}
-	s.send(frame{op: opClose, payload: payload})
+	s.send(frame{op: opClose, payload: payload, chop: s.closeChop})
 	s.flush()
 	s.state, s.closedByMe = closing, !reply
 	if code >= 0 {
@@ -261,10 +267,15 @@ func (s *session) peerClosed(p []byte) {
 			s.remoteReason = &reason
 		}
 	}
-	switch s.state {
-	case closing:
+	s.peerDone = true
+	switch {
+	case s.linger:
 		s.closeTimer.stop()
-	case open:
+		s.wasClean, s.state = true, closing
+		return
+	case s.state == closing:
+		s.closeTimer.stop()
+	case s.state == open:
 		s.closeWith([]byte{1000 >> 8, 1000 & 0xff}, 1000, true)
 	default:
 		return

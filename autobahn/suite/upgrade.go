@@ -89,6 +89,7 @@ type request struct {
 	key    string
 	offers []deflateParams
 	edit   func([]string) []string // changes the lines before they are sent; nil is none
+	slow   bool                    // written octet by octet
 }
 
 func newRequest(u *url.URL, key [16]byte, offers []deflateParams) request {
@@ -158,9 +159,7 @@ func (s *session) clientHandshake(r request) (leftover []byte, err error) {
 	s.conn.SetDeadline(time.Now().Add(s.scaled(openTimeout)))
 	s.log.request = r.text()
 	s.log.txOctets([]byte(s.log.request), 0, false)
-	if _, err := s.conn.Write([]byte(s.log.request)); err != nil {
-		return nil, err
-	}
+	s.out.write([]byte(s.log.request), chopOf(r.slow))
 	head, rest, err := readHead(s.conn)
 	s.log.response = head
 	s.log.rx([]byte(head))
@@ -240,20 +239,32 @@ func (r *clientRequest) response(params *deflateParams) []string {
 	return lines
 }
 
-// serverHandshake answers the request r, agreeing on params; edit changes the lines.
-func (s *session) serverHandshake(r *clientRequest, params *deflateParams, edit func([]string) []string) {
+// chopOf is the size of writes: of one octet, or as large as can be.
+func chopOf(slow bool) int {
+	if slow {
+		return 1
+	}
+	return 0
+}
+
+// serverHandshake answers the request r, agreeing on params, as the case wants it.
+func (s *session) serverHandshake(r *clientRequest, params *deflateParams, c *Case) {
 	s.log.request = r.text
 	s.log.rx([]byte(r.text))
 	lines := r.response(params)
-	if edit != nil {
-		lines = edit(lines)
+	if c.edit != nil {
+		lines = c.edit(lines)
 	}
 	s.log.response = strings.Join(lines, "\r\n") + headEnd
 	if params != nil {
 		s.ext = newExtension(*params, true)
 	}
 	s.log.txOctets([]byte(s.log.response), 0, false)
-	s.out.write([]byte(s.log.response), 0)
+	s.batch = append(s.batch, s.log.response...) // the first frames may go with it
+	if c.slow {
+		s.batch = nil
+		s.out.write([]byte(s.log.response), 1)
+	}
 }
 
 // handshakeKey makes the key of a request from a number.
