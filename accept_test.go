@@ -268,6 +268,32 @@ func TestSMG04Syntax(t *testing.T) {
 		"HTTP/1.1 is HTTP/11":    strings.Replace(rawRequest(), "HTTP/1.1", "HTTP/11", 1),
 		"HTTP/2 in text":         strings.Replace(rawRequest(), "HTTP/1.1", "HTTP/2.0", 1),
 		"body by both":           rawRequest("Content-Length: 5", "Transfer-Encoding: chunked"),
+		"negative length":        rawRequest("Content-Length: -1"),
+		"hexadecimal length":     rawRequest("Content-Length: 0x5"),
+		"length is a list":       rawRequest("Content-Length: 5, 6"),
+		"two lengths in one":     rawRequest("Content-Length: 5 5"),
+		"chunked twice":          rawRequest("Transfer-Encoding: chunked", "transfer-encoding: chunked"),
+		"chunked and more":       rawRequest("Transfer-Encoding: chunked, identity"),
+		"blank behind a name":    rawRequest("Sec-WebSocket-Key", "Sec-WebSocket-Key : "+sampleKey),
+		"tab behind a name":      rawRequest("Upgrade", "Upgrade\t: websocket"),
+		"blank before a name":    strings.Replace(rawRequest(), "Host:", " Host:", 1),
+		"name that is not ASCII": rawRequest("X-\u00e9: a"),
+		"NUL in a name":          rawRequest("X-\x00: a"),
+		"empty name":             rawRequest(": a"),
+		"two blanks":             strings.Replace(rawRequest(), "GET /chat", "GET  /chat", 1),
+		"blank in the target":    strings.Replace(rawRequest(), "/chat", "/ch at", 1),
+		"NUL in the target":      strings.Replace(rawRequest(), "/chat", "/ch\x00at", 1),
+		"lower case version":     strings.Replace(rawRequest(), "HTTP/1.1", "http/1.1", 1),
+		"no version":             strings.Replace(rawRequest(), " HTTP/1.1", "", 1),
+		"HTTP/1.10":              strings.Replace(rawRequest(), "HTTP/1.1", "HTTP/1.10", 1),
+		"HTTP/3":                 strings.Replace(rawRequest(), "HTTP/1.1", "HTTP/3.0", 1),
+		"tunnel":                 strings.Replace(rawRequest(), "GET /chat", "CONNECT server.example.com:80", 1),
+		"another method":         strings.Replace(rawRequest(), "GET /chat", "OPTIONS /chat", 1),
+		"Host with a user":       rawRequest("Host: user@server.example.com"),
+		"Host with a path":       rawRequest("Host: server.example.com/x"),
+		"Host is a list":         rawRequest("Host: server.example.com, evil.example"),
+		"parameter for a token":  rawRequest("Upgrade: websocket;q=1"),
+		"quoted token":           rawRequest(`Connection: "Upgrade"`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, r := rawDial(t, addr, request+"hello")
@@ -712,6 +738,40 @@ func TestHS20NothingLeft(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// TestAcceptTLS: behind a server that speaks HTTP/2 too, a client that offers
+// http/1.1 alone gets its connection, the page's origin is one of https, and what
+// comes by HTTP/2 is told why not.
+func TestAcceptTLS(t *testing.T) {
+	leakCheck(t)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := Accept(w, r, nil); err == nil {
+			echoUntilEnd(c)
+		}
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	addr := s.Listener.Addr().String()
+	for origin, status := range map[string]int{"https://" + addr: 0, "http://" + addr: 403} {
+		c, err := Dial(t.Context(), "wss://"+addr, &DialOptions{Header: http.Header{"Origin": {origin}}, Client: s.Client()})
+		if status != 0 {
+			requireStatus(t, err, status)
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, c.Write(t.Context(), Text, []byte("hi")))
+		_, p, err := c.Read(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "hi", string(p))
+		require.NoError(t, c.Close(StatusNormalClosure, ""))
+	}
+	resp, err := s.Client().Get(s.URL)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, 2, resp.ProtoMajor)
+	require.Equal(t, 505, resp.StatusCode)
 }
 
 // TestAcceptUnixSocket: the server works on any listener.

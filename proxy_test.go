@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -211,6 +212,19 @@ func TestDialTLSContext(t *testing.T) {
 	require.NoError(t, err)
 	c.CloseNow()
 	require.EqualValues(t, 1, used.Load())
+}
+
+func TestDialTLSOverUnixSocket(t *testing.T) {
+	leakCheck(t)
+	p := newPKI(t)
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{p.certificate(t, 48*time.Hour, false, "localhost")}})
+	serveScript(t, l, func(conn net.Conn, r *http.Request, _ string) { _, _ = io.WriteString(conn, switching(r)) })
+	c, err := Dial(t.Context(), "wss+unix://"+path+":/chat", &DialOptions{TLSConfig: p.client()})
+	require.NoError(t, err)
+	c.CloseNow()
 }
 
 func TestDialPlainServerOverTLS(t *testing.T) {
