@@ -1,5 +1,5 @@
-// `bench profile`: where one server's processor time goes in one cell, and which
-// system calls it makes per message.
+// `bench profile`: where one server's processor time goes in one cell, which
+// system calls it makes per message, and what idle connections keep in its heap.
 //
 // The processor profile is the server's own (runtime/pprof); system calls are
 // counted from outside by perf, in a window of its own, where perf is installed
@@ -30,6 +30,7 @@ func profileMain(args []string) error {
 	at := fs.String("cell", "16B-c64-p16", "cell")
 	window := fs.Duration("time", 10*time.Second, "length of each window")
 	out := fs.String("out", filepath.Join("bench", "out"), "directory for the profile")
+	idle := fs.Int("idle", 0, "instead: what that many idle connections keep in the heap")
 	nodes := fs.Int("nodes", 30, "functions to list")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -49,20 +50,57 @@ func profileMain(args []string) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%v.pprof", p.name, where))
 	c := &config{server: 0, load: 1, window: *window}
 	if runtime.NumCPU() < 2 {
 		c.server, c.load = -1, -1
 	}
+	if *idle > 0 {
+		file := filepath.Join(dir, p.name+"-idle.pprof")
+		if err := c.profileHeap(p, *idle, file); err != nil {
+			return err
+		}
+		return topOf(file, *nodes, "-sample_index", "inuse_space")
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%v.pprof", p.name, where))
 	if err := c.profileCPU(p, where, file); err != nil {
 		return err
 	}
-	list := exec.Command("go", "tool", "pprof", "-top", "-nodecount", strconv.Itoa(*nodes), file)
-	list.Stdout, list.Stderr = os.Stdout, os.Stderr
-	if err := list.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "bench: go tool pprof:", err)
+	if err := topOf(file, *nodes); err != nil {
+		return err
 	}
 	return c.countSyscalls(p, where)
+}
+
+// topOf prints the heaviest functions of a profile.
+func topOf(file string, nodes int, args ...string) error {
+	args = append([]string{"tool", "pprof", "-top", "-nodecount", strconv.Itoa(nodes)}, append(args, file)...)
+	list := exec.Command("go", args...)
+	list.Stdout, list.Stderr = os.Stdout, os.Stderr
+	if err := list.Run(); err != nil {
+		return fmt.Errorf("go tool pprof: %w", err)
+	}
+	return nil
+}
+
+// profileHeap opens n connections, echoes once on each, and writes what the
+// server's heap holds after a collection.
+func (c *config) profileHeap(p peer, n int, file string) error {
+	return c.withServer(p, serveOptions{Size: 16, Heap: true}, func(server *child, addr string) error {
+		load, err := c.startLoad(loadPlan{Mode: "idle", Addr: addr, Raw: p.raw, Conns: n, InFlight: 1, Size: 16})
+		if err != nil {
+			return err
+		}
+		defer load.stop()
+		const limit = 2 * time.Minute
+		var st serverStats
+		var done bool
+		if err := errors.Join(load.receive(limit, &ready{}), server.ask("gc", limit, &st), server.ask("heap "+file, limit, &done)); err != nil {
+			return err
+		}
+		fmt.Printf("%s, %d idle connections: heap %.2f, stacks %.2f KiB each, %d goroutines; profile in %s\n", p.name, n,
+			float64(st.Heap)/1024/float64(n), float64(st.Stack)/1024/float64(n), st.Goroutines, filepath.Base(file))
+		return nil
+	})
 }
 
 // profileCPU runs one window under the processor profile.
@@ -184,6 +222,18 @@ func profileCommand(file string) any {
 	f, err := os.Create(file)
 	if err == nil {
 		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		return failure{err.Error()}
+	}
+	return true
+}
+
+// heapCommand writes the heap's profile.
+func heapCommand(file string) any {
+	f, err := os.Create(file)
+	if err == nil {
+		err = errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 	}
 	if err != nil {
 		return failure{err.Error()}

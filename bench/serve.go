@@ -30,6 +30,7 @@ type serveOptions struct {
 	Takeover  bool // … with context takeover, where the library can
 	Broadcast bool // send each message to all connections instead of echoing it
 	NoLimit   bool // read limit off (hostile peers)
+	Heap      bool // every allocation is sampled, for the command `heap`
 }
 
 // peer is one library in one of its forms.
@@ -102,6 +103,9 @@ func serveMain(args []string) error {
 			return err
 		}
 	}
+	if o.Heap {
+		runtime.MemProfileRate = 1
+	}
 	if _, err := raiseDescriptors(); err != nil {
 		return err
 	}
@@ -132,6 +136,8 @@ func obey(done chan<- error) {
 			reply(takeStats())
 		case cmd == "hub":
 			reply(hubSize.Load())
+		case strings.HasPrefix(cmd, "heap "):
+			reply(heapCommand(strings.TrimPrefix(cmd, "heap ")))
 		case strings.HasPrefix(cmd, "profile"):
 			reply(profileCommand(strings.TrimSpace(strings.TrimPrefix(cmd, "profile"))))
 		case serverCommands[cmd] != nil:
