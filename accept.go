@@ -39,8 +39,8 @@ type AcceptOptions struct {
 	// The server's own origin is made of the request's Host and of whether it came by
 	// TLS. Behind a proxy that ends TLS, list the public origin here.
 	//
-	// A request without Origin does not come from a browser and is allowed; see
-	// Authenticate to know more of it.
+	// A request without Origin does not come from a browser and is allowed. CheckOrigin
+	// can refuse it; Authenticate is there to know more of it.
 	Origins []string
 
 	// CheckOrigin takes the place of the check described at Origins. An error refuses
