@@ -81,7 +81,7 @@ func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
 // to a better one that begins a byte later.
 func (e *encoder) parseBetter(buf []byte, s, end int) int {
 	b, lit := &e.block, s
-	for s < end && b.nseqs < seqMax {
+	for s < end {
 		length, dist := e.find(buf, s, minMatch-1)
 		if dist == 0 {
 			s += 1 + (s-lit)>>7
@@ -94,13 +94,14 @@ func (e *encoder) parseBetter(buf []byte, s, end int) int {
 			}
 			s, length, dist = s+1, n, d
 		}
+		// After a step over several positions, the match may begin before s.
+		for s > lit && s > dist && buf[s-1] == buf[s-1-dist] && length < maxMatch {
+			s, length = s-1, length+1
+		}
 		b.addLiterals(buf, lit, s)
 		b.addMatch(s-lit, length, dist)
 		s += length
 		lit = s
-	}
-	if b.nseqs == seqMax {
-		return lit
 	}
 	end = max(lit, end)
 	b.addLiterals(buf, lit, end)

@@ -36,7 +36,7 @@ func corpora(t testing.TB) []corpus {
 // size is not 0.
 func (c corpus) messages(size int) [][]byte {
 	if size == 0 {
-		return bytes.SplitAfter(bytes.TrimSpace(c.data), []byte("\n"))
+		return bytes.SplitAfter(bytes.TrimSuffix(c.data, []byte("\n")), []byte("\n"))
 	}
 	var all [][]byte
 	for p := c.data; len(p) >= size; p = p[size:] {

@@ -25,20 +25,25 @@ const (
 // bits is taken as MinBits if it is smaller, as MaxBits if it is larger. level
 // is Fast or Better; every other value is taken as the nearer of them.
 //
-// The result is never more than 5 bytes for each 65535 of src, and 6 more,
-// longer than src. A dst with so much room costs no allocation.
+// The result is at most len(src)/4096+16 bytes longer than src. A dst with room
+// for 16 bytes more than that costs no allocation.
 func AppendDeflate(dst, dict, src []byte, bits, level int) []byte {
 	if len(src) == 0 {
 		return append(dst, 0)
 	}
 	e := encoderPool.Get().(*encoder)
+	dst = e.append(dst, dict, src, bits, level)
+	encoderPool.Put(e)
+	return dst
+}
+
+func (e *encoder) append(dst, dict, src []byte, bits, level int) []byte {
 	e.window = 1 << min(max(bits, MinBits), MaxBits)
 	e.better = level >= Better
 	e.w = bitWriter{out: dst}
 	e.message(dict, src, segmentMax)
 	dst = e.w.syncFlush()
 	e.w.out = nil
-	encoderPool.Put(e)
 	return dst
 }
 

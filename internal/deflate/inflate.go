@@ -93,7 +93,7 @@ type decoder struct {
 	lit  *litTable
 	dist *distTable
 
-	tail    [tailLoad + 4 + tailPad]byte
+	tail    [8 + tailLoad + 4 + tailPad]byte
 	lengths [numLitLen + numDist]uint8
 	litTab  litTable
 	distTab distTable
@@ -175,12 +175,14 @@ func (d *decoder) load() {
 }
 
 // enterTail goes over to the array that holds the last bytes of src, the four
-// that its sender left out, and zeros.
+// that its sender left out, and zeros. It begins with the bytes that were loaded
+// and not used, as unload may go back to them.
 func (d *decoder) enterTail() {
-	d.end = copy(d.tail[:], d.in[d.c.pos:])
+	back := int(d.c.n >> 3)
+	d.end = copy(d.tail[:], d.in[d.c.pos-back:])
 	d.end += copy(d.tail[d.end:], "\x00\x00\xff\xff")
 	clear(d.tail[d.end:])
-	d.in, d.c.pos, d.atTail = d.tail[:], 0, true
+	d.in, d.c.pos, d.atTail = d.tail[:], back, true
 }
 
 // take returns the next n of the bits loaded.

@@ -27,8 +27,8 @@ const (
 	// A stored block may have 65535 (RFC 1951 3.2.4).
 	blockMax = 32 << 10
 
-	// seqMax bounds the matches of a block.
-	seqMax = 8192
+	// seqMax is how many matches a block can have at most.
+	seqMax = blockMax/minMatch + 1
 )
 
 // A block is what a piece of the source became: its matches, its literals, and
@@ -55,7 +55,7 @@ func (b *block) reset() {
 // addMatch notes a match behind the given number of literals.
 func (b *block) addMatch(literals, length, dist int) {
 	lc, dc := lengthCode[uint8(length-minMatch)], distCode(uint32(dist-1))
-	b.seqs[b.nseqs&(seqMax-1)] = seq(literals) | seq(length-minMatch)<<seqLength |
+	b.seqs[b.nseqs] = seq(literals) | seq(length-minMatch)<<seqLength |
 		seq(dist-1)<<seqDist | seq(lc)<<seqLenCode | seq(dc)<<seqDistCode
 	b.nseqs++
 	b.lit[257+int(lc)]++
@@ -147,9 +147,6 @@ func (e *encoder) parseFast(buf []byte, s, end int) int {
 		b.addMatch(s-lit, n, int(back))
 		s += n
 		lit = s
-		if b.nseqs == seqMax {
-			return s
-		}
 		if s+7 <= len(buf) {
 			t[hash5(load64(buf, s-1))] = base + uint32(s-1)
 		}
