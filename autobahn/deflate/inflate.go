@@ -38,11 +38,10 @@ type Inflater struct {
 	// Reach is the largest distance seen so far.
 	Reach int
 
-	in         bitReader
-	lit, dist  decoder
-	fixedReady bool
-	litLen     [288]uint8
-	distLen    [32]uint8
+	in        bitReader
+	lit, dist decoder
+	litLen    [288]uint8
+	distLen   [32]uint8
 }
 
 // NewInflater returns an inflater for a peer that may reach back 1<<bits octets and,

@@ -134,11 +134,11 @@ func (r request) checkResponse(text string) (*deflateParams, error) {
 	case len(status) < 2 || status[0] != "HTTP/1.1" || status[1] != "101":
 		return nil, fmt.Errorf("the status line is %q", h.first)
 	case !strings.EqualFold(h.value("upgrade"), "websocket"):
-		return nil, fmt.Errorf("Upgrade is %q", h.value("upgrade"))
+		return nil, fmt.Errorf("the Upgrade field is %q", h.value("upgrade"))
 	case !h.has("connection", "upgrade"):
-		return nil, fmt.Errorf("Connection is %q", h.value("connection"))
+		return nil, fmt.Errorf("the Connection field is %q", h.value("connection"))
 	case h.value("sec-websocket-accept") != acceptKey(r.key):
-		return nil, fmt.Errorf("Sec-WebSocket-Accept is %q", h.value("sec-websocket-accept"))
+		return nil, fmt.Errorf("the field Sec-WebSocket-Accept is %q", h.value("sec-websocket-accept"))
 	case h.value("sec-websocket-protocol") != "":
 		return nil, errors.New("a subprotocol was chosen and none was offered")
 	}
@@ -209,15 +209,15 @@ func readRequest(conn net.Conn, limit time.Duration) (*clientRequest, error) {
 	key, err := base64.StdEncoding.DecodeString(r.key)
 	switch {
 	case len(h.fields["host"]) != 1:
-		return nil, errors.New("Host must stand there once")
+		return nil, errors.New("the field Host must stand there once")
 	case !h.has("upgrade", "websocket"):
-		return nil, fmt.Errorf("Upgrade is %q", h.value("upgrade"))
+		return nil, fmt.Errorf("the Upgrade field is %q", h.value("upgrade"))
 	case !h.has("connection", "upgrade"):
-		return nil, fmt.Errorf("Connection is %q", h.value("connection"))
+		return nil, fmt.Errorf("the Connection field is %q", h.value("connection"))
 	case h.value("sec-websocket-version") != "13":
-		return nil, fmt.Errorf("Sec-WebSocket-Version is %q", h.value("sec-websocket-version"))
+		return nil, fmt.Errorf("the field Sec-WebSocket-Version is %q", h.value("sec-websocket-version"))
 	case err != nil || len(key) != 16 || len(h.fields["sec-websocket-key"]) != 1:
-		return nil, fmt.Errorf("Sec-WebSocket-Key is %q", r.key)
+		return nil, fmt.Errorf("the field Sec-WebSocket-Key is %q", r.key)
 	}
 	// An offer with a mistake in it is declined; the others stand.
 	r.offers, _ = parseDeflate(h.value("sec-websocket-extensions"), false)
