@@ -10,7 +10,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -71,11 +70,7 @@ func (c *config) takeIdle(p peer, takeover bool, emit func(string, float64)) err
 		emit("stack_kib", per(float64(s.Stack), float64(heap.Stack)))
 		emit("goroutines", float64(s.Goroutines-heap.Goroutines)/float64(c.conns))
 		// All of them are still there: each echoes once more.
-		var done loadResult
-		if err := load.ask("again", limit, &done); err != nil {
-			return fmt.Errorf("after the pause: %w", err)
-		}
-		return nil
+		return load.ask("again", limit, &loadResult{})
 	})
 }
 
