@@ -68,6 +68,7 @@ type outgoing struct {
 	fin      bool           // of a fragment
 	begin    bool           // nothing yet: a Writer wants to begin
 	plain    bool           // not to be compressed
+	leave    bool           // once begun it is sent, also if ctx ends meanwhile
 
 	compressed bool // set by encode: it was, and to so many bytes
 	wire       int
@@ -142,7 +143,7 @@ func (c *Conn) submit(ctx context.Context, m outgoing) error {
 		c.wmu.Unlock()
 	}
 	err := c.lead(ctx, m)
-	c.passPen(true)
+	c.passPen(!m.leave)
 	return err
 }
 
@@ -309,6 +310,9 @@ func (c *Conn) lead(ctx context.Context, m outgoing) error {
 		c.sender.inside = inside
 		c.requeue(others)
 		return ctx.Err()
+	case m.leave && ctx.Err() != nil && direct == nil:
+		c.commit(&m)
+		c.due, err = true, nil // passPen sees to the rest of the frame
 	default:
 		err = c.writeFailed(ctx, err, false)
 	}
