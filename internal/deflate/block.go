@@ -147,88 +147,79 @@ func log2(n uint32) uint64 {
 	return uint64(shift)<<8 + uint64(logTable[n>>(shift&31)&255])
 }
 
+// symbols writes the literals and matches of b and the end of the block. There
+// is room for all of it.
+func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code) {
+	w.flush()
+	done := w.matches(b, lit, dist)
+	w.literals(b.literals[done:b.nliterals], lit)
+	w.add(uint64(lit[endOfBlock]>>8), uint(lit[endOfBlock]&0xff))
+}
+
+// A bitSum is bits that are gathered to be stored at once: at most 57 behind
+// those that storing leaves, which are four literals, or a match. It is handled
+// as a value, which keeps it in registers.
+type bitSum struct {
+	bits uint64
+	n    uint
+}
+
+func (s bitSum) code(c code) bitSum { return s.extra(uint64(c>>8), uint(c&0xff)) }
+
+func (s bitSum) extra(v uint64, n uint) bitSum {
+	return bitSum{s.bits | v<<(s.n&63), s.n + n}
+}
+
+// store puts the whole bytes to out[i:], and returns where they end and what is
+// left.
+func (s bitSum) store(out []byte, i int) (int, bitSum) {
+	store64(out, i, s.bits)
+	return i + int(s.n>>3), bitSum{s.bits >> (s.n & 56), s.n & 7}
+}
+
 // literalMasks keep the first 0 to 3 of three codes.
 var literalMasks = [4][3]code{{}, {^code(0)}, {^code(0), ^code(0)}, {^code(0), ^code(0), ^code(0)}}
 
-// symbols writes the literals and matches of b and the end of the block. There
-// is room for all of it. At most 57 bits fit between two stores: four literals,
-// or a match.
-func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code) {
-	w.flush()
+// matches appends the codes of the matches and of the literals before them, and
+// returns how many literals those were. Up to three literals are written without
+// a branch on their number, which nothing could foresee.
+func (w *bitWriter) matches(b *block, lit *[numLitLen]code, dist *[numDist]code) int {
 	out, i := w.out[:cap(w.out)], len(w.out)
-	acc, n := w.bits, w.n
+	s := bitSum{w.bits, w.n}
 	p := b.literals[:]
 	for _, q := range b.seqs[:b.nseqs] {
 		k := int(q & 0xffff)
 		for ; k > 3; k -= 4 {
-			for _, s := range p[:4] {
-				c := lit[s]
-				acc |= uint64(c>>8) << (n & 63)
-				n += uint(c & 0xff)
-			}
+			s = s.code(lit[p[0]]).code(lit[p[1]]).code(lit[p[2]]).code(lit[p[3]])
+			i, s = s.store(out, i)
 			p = p[4:]
-			store64(out, i, acc)
-			i += int(n >> 3)
-			acc >>= n & 56
-			n &= 7
 		}
 		m := &literalMasks[k&3]
-		c := lit[p[0]] & m[0]
-		acc |= uint64(c>>8) << (n & 63)
-		n += uint(c & 0xff)
-		c = lit[p[1]] & m[1]
-		acc |= uint64(c>>8) << (n & 63)
-		n += uint(c & 0xff)
-		c = lit[p[2]] & m[2]
-		acc |= uint64(c>>8) << (n & 63)
-		n += uint(c & 0xff)
+		s = s.code(lit[p[0]] & m[0]).code(lit[p[1]] & m[1]).code(lit[p[2]] & m[2])
+		i, s = s.store(out, i)
 		p = p[k:]
-		store64(out, i, acc)
-		i += int(n >> 3)
-		acc >>= n & 56
-		n &= 7
 
 		lc, dc := q>>seqLenCode&31, q>>seqDistCode&31
-		c = lit[257+lc]
-		acc |= uint64(c>>8) << (n & 63)
-		n += uint(c & 0xff)
-		x := uint(lengthExtra[lc])
-		acc |= uint64(q>>seqLength&0xff&(1<<(x&7)-1)) << (n & 63)
-		n += x
-		c = dist[dc]
-		acc |= uint64(c>>8) << (n & 63)
-		n += uint(c & 0xff)
-		x = uint(distExtra[dc])
-		acc |= uint64(q>>seqDist&0x7fff&(1<<(x&15)-1)) << (n & 63)
-		n += x
-		store64(out, i, acc)
-		i += int(n >> 3)
-		acc >>= n & 56
-		n &= 7
+		x := lengthExtra[lc]
+		s = s.code(lit[257+lc]).extra(uint64(q>>seqLength&0xff&(1<<(x&7)-1)), uint(x))
+		x = distExtra[dc]
+		s = s.code(dist[dc]).extra(uint64(q>>seqDist&0x7fff&(1<<(x&15)-1)), uint(x))
+		i, s = s.store(out, i)
 	}
-	w.out, w.bits, w.n = out[:i], acc, n
-	w.literals(b.literals[len(b.literals)-len(p):b.nliterals], lit)
-	w.add(uint64(lit[endOfBlock]>>8), uint(lit[endOfBlock]&0xff))
+	w.out, w.bits, w.n = out[:i], s.bits, s.n
+	return len(b.literals) - len(p)
 }
 
 // literals appends the codes of p. out has room for them.
 func (w *bitWriter) literals(p []byte, lit *[numLitLen]code) {
 	out, i := w.out[:cap(w.out)], len(w.out)
-	acc, n := w.bits, w.n
-	for len(p) > 3 {
-		for _, s := range p[:4] {
-			c := lit[s]
-			acc |= uint64(c>>8) << (n & 63)
-			n += uint(c & 0xff)
-		}
-		p = p[4:]
-		store64(out, i, acc)
-		i += int(n >> 3)
-		acc >>= n & 56
-		n &= 7
+	s := bitSum{w.bits, w.n}
+	for ; len(p) > 3; p = p[4:] {
+		s = s.code(lit[p[0]]).code(lit[p[1]]).code(lit[p[2]]).code(lit[p[3]])
+		i, s = s.store(out, i)
 	}
-	w.out, w.bits, w.n = out[:i], acc, n
-	for _, s := range p {
-		w.add(uint64(lit[s]>>8), uint(lit[s]&0xff))
+	w.out, w.bits, w.n = out[:i], s.bits, s.n
+	for _, c := range p {
+		w.add(uint64(lit[c]>>8), uint(lit[c]&0xff))
 	}
 }
