@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -37,11 +38,23 @@ func (e *gwsEvents) OnMessage(c *gws.Conn, m *gws.Message) {
 }
 
 func gwsServe(l net.Listener) error {
-	s := gws.NewServer(&gwsEvents{}, &gws.ServerOption{
+	u := gws.NewUpgrader(&gwsEvents{}, &gws.ServerOption{
 		PermessageDeflate: gwsDeflate, CheckUtf8Enabled: true,
 		ReadMaxPayloadSize: gwsLimit, WriteMaxPayloadSize: gwsLimit,
 	})
-	return s.RunListener(l)
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has answered the request
+		}
+		gwsLoop(c)
+	}))
+}
+
+// gwsLoop runs the connection's events until it ends, and ends TCP.
+func gwsLoop(c *gws.Conn) {
+	defer c.NetConn().Close()
+	c.ReadLoop()
 }
 
 func gwsDial(url string, e *gwsEvents) (*gws.Conn, error) {
@@ -72,6 +85,6 @@ func gwsEcho(_ context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	c.ReadLoop()
+	gwsLoop(c)
 	return nil
 }

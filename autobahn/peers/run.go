@@ -66,10 +66,12 @@ func (c contestant) server(ctx context.Context, cases []*suite.Case, config suit
 	}
 	config.Agent = c.name
 	reports, err := suite.RunServer(ctx, "ws://"+address+"/", cases, config)
-	ended := running.Err() == nil && p.cmd.Process.Signal(os.Interrupt) != nil
+	alive, dead := net.Dial("tcp", address)
+	if dead == nil {
+		alive.Close()
+	}
 	stop()
-	werr := p.wait()
-	if ended {
+	if werr := p.wait(); dead != nil {
 		return nil, fmt.Errorf("%s ended during the run: %w", c.name, werr)
 	}
 	return reports, err

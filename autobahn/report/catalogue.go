@@ -18,7 +18,7 @@ const firstOwn = 20
 type group struct {
 	id    string // of all its cases but for the last number
 	title string
-	cases int    // how many the original has
+	cases int    // how many the original has; 0 for a group that it lacks
 	rule  string // "6455 5.5.2": RFC and section; "" for none of its own
 }
 
@@ -27,9 +27,11 @@ var categories = map[string]string{
 	"1": "Framing", "2": "Pings and pongs", "3": "Reserved bits", "4": "Opcodes",
 	"5": "Fragmentation", "6": "UTF-8", "7": "Closing", "9": "Limits and performance",
 	"10": "Automatic fragmentation", "12": "Compression, different payloads", "13": "Compression, different parameters",
+	"20": "Opening handshake", "21": "Frames: lengths, masks", "22": "Closing: codes, what follows",
+	"23": "Octets of large echoes, fragments", "24": "Compression, to the letter",
 }
 
-// groups lists the original's 517 cases.
+// groups lists the original's 517 cases, and names the groups beyond them.
 var groups = []group{
 	{"1.1", "Text messages", 8, "6455 5.2"}, {"1.2", "Binary messages", 8, "6455 5.2"},
 	{"2", "", 11, "6455 5.5.2"}, {"3", "", 7, "6455 5.2"},
@@ -61,6 +63,18 @@ var groups = []group{
 	{"13.3", "Window of 9 bits", 18, "7692 7.1.2"}, {"13.4", "Window of 15 bits", 18, "7692 7.1.2"},
 	{"13.5", "No context takeover, 9 bits", 18, "7692 7.1.2"}, {"13.6", "No context takeover, 15 bits", 18, "7692 7.1.2"},
 	{"13.7", "Three offers", 18, "7692 7.1"},
+
+	{"20.1", "Requests to refuse", 0, "6455 4.2.1"}, {"20.2", "Odd requests to accept", 0, "6455 4.2.1"},
+	{"20.3", "Responses to refuse", 0, "6455 4.1"}, {"20.4", "Odd responses to accept", 0, "6455 4.1"},
+	{"21.1", "Lengths not in their shortest form", 0, "6455 5.2"},
+	{"21.2", "A client's frames, not masked", 0, "6455 5.1"}, {"21.3", "A server's frames, masked", 0, "6455 5.1"},
+	{"22.1", "Allowed codes with a reason", 0, "6455 7.4"}, {"22.2", "Forbidden codes with a reason", 0, "6455 7.4"},
+	{"22.3", "What follows a close frame", 0, "6455 5.5.1"},
+	{"23.1", "Every octet of a large echo", 0, "6455 5.6"}, {"23.2", "Endless fragments", 0, "6455 10.4"},
+	{"24.1", "Offers", 0, "7692 7.1"}, {"24.2", "Answers to refuse", 0, "7692 7.1"},
+	{"24.3", "Windows that are kept", 0, "7692 7.1.2"}, {"24.4", "Context between messages", 0, "7692 7.1.1"},
+	{"24.5", "RSV bits", 0, "7692 6"}, {"24.6", "Corrupt data", 0, "7692 7.2.2"},
+	{"24.7", "Text inside compressed messages", 0, "6455 8.1"}, {"24.8", "Forms of a compressed message", 0, "7692 7.2.3"},
 }
 
 // originalIDs returns the ids of the original's cases, in order.

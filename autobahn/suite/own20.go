@@ -212,8 +212,12 @@ func badResponses() (list []*Case) {
 	const sum = "Sec-WebSocket-Accept"
 	add("with a wrong Sec-WebSocket-Accept", rfcAnswer, setLine(sum, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="))
 	add("without Sec-WebSocket-Accept", rfcAnswer, setLine(sum, ""))
-	add("with status 200", rfcStatus, setFirst("HTTP/1.1 200 OK"))
-	add("with status 404", rfcStatus, func(l []string) []string { return append(setFirst("HTTP/1.1 404 Not Found")(l), "Content-Length: 0") })
+	// Without a length the body would go on to the end of TCP, and a client may read it.
+	status := func(line string) func([]string) []string {
+		return func(l []string) []string { return append(setFirst(line)(l), "Content-Length: 0") }
+	}
+	add("with status 200", rfcStatus, status("HTTP/1.1 200 OK"))
+	add("with status 404", rfcStatus, status("HTTP/1.1 404 Not Found"))
 	add("without Upgrade", rfcUpgrade, setLine("Upgrade", ""))
 	add("with Upgrade: h2c", rfcUpgrade, setLine("Upgrade", "h2c"))
 	add("without Connection", rfcConn, setLine("Connection", ""))

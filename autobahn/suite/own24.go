@@ -371,8 +371,15 @@ func cases24Forms() (list []*Case) {
 	add("An empty text, compressed to a fixed block.", rfcBlocks, one("\x02\x00"), text(""))
 	add("An empty text without RSV1.", rfcPerMessage, sendAll(frame{op: opText}), text(""))
 	add("A plain text.", rfcPerMessage, sendAll(frame{op: opText, payload: []byte(hello)}), text(hello))
-	add("A text in a block with BFINAL set, then another that refers to it.", rfcBlocks,
-		[]step{rawPacked(opText, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), rawPacked(opText, "\xf2\x00\x11\x00\x00")}, text(hello), text(hello))
+	refers := step{do: func(s *session) {
+		p := "\xf2\x00\x11\x00\x00"
+		if !s.ext.sendContext {
+			p = helloPacked // the peer was promised that no message refers to another
+		}
+		s.send(frame{op: opText, rsv: rsv1, payload: []byte(p)})
+	}}
+	add("A text in a block with BFINAL set, then another that refers to it where contexts are taken over.", rfcBlocks,
+		[]step{rawPacked(opText, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), refers}, text(hello), text(hello))
 	cut := func(from, to int, more bool) frame {
 		f := frame{op: opCont, more: more, payload: []byte(helloPacked[from:to])}
 		if from == 0 {
