@@ -93,10 +93,7 @@ func (e *encoder) writeBlock(p []byte) {
 // codes, and a lower bound of its bits with codes of its own.
 func (e *encoder) sizes() (fixed, dynamic int) {
 	b, c := &e.block, &e.codes
-	b.lit[endOfBlock] = 1
-	for _, x := range b.literals[:b.nliterals] {
-		b.lit[x]++
-	}
+	b.count()
 	c.usedLit.collect(b.lit[:])
 	c.usedDist.collect(b.dist[:])
 	c.extra = 0

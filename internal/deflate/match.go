@@ -46,20 +46,28 @@ type block struct {
 	dist [numDist]uint32
 }
 
-func (b *block) reset() {
-	b.nseqs, b.nliterals = 0, 0
+func (b *block) reset() { b.nseqs, b.nliterals = 0, 0 }
+
+// count finds the codes of the matches and how often each symbol occurs.
+func (b *block) count() {
 	clear(b.lit[:])
 	clear(b.dist[:])
+	for i, q := range b.seqs[:b.nseqs] {
+		lc, dc := lengthCode[q>>seqLength&0xff], distCode(uint32(q>>seqDist&0x7fff))
+		b.seqs[i] = q | seq(lc)<<seqLenCode | seq(dc)<<seqDistCode
+		b.lit[257+int(lc)]++
+		b.dist[dc]++
+	}
+	for _, c := range b.literals[:b.nliterals] {
+		b.lit[c]++
+	}
+	b.lit[endOfBlock] = 1
 }
 
 // addMatch notes a match behind the given number of literals.
 func (b *block) addMatch(literals, length, dist int) {
-	lc, dc := lengthCode[uint8(length-minMatch)], distCode(uint32(dist-1))
-	b.seqs[b.nseqs] = seq(literals) | seq(length-minMatch)<<seqLength |
-		seq(dist-1)<<seqDist | seq(lc)<<seqLenCode | seq(dc)<<seqDistCode
+	b.seqs[b.nseqs] = seq(literals) | seq(length-minMatch)<<seqLength | seq(dist-1)<<seqDist
 	b.nseqs++
-	b.lit[257+int(lc)]++
-	b.dist[dc]++
 }
 
 // addLiterals notes buf[from:to].

@@ -1,5 +1,5 @@
-// Masking next to memory that may not be touched: a kernel that reads a byte outside the payload, which no comparison
-// of results would show, ends the test.
+// Masking and UTF-8 next to memory that may not be touched: a kernel that reads a byte outside the payload, which no
+// comparison of results would show, ends the test.
 
 package websocket
 
@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -43,4 +44,21 @@ func TestMaskTouchesNothingElse(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestUTF8TouchesNothingElse(t *testing.T) {
+	a := fenced(t, 1)
+	text := []byte("Ünïcödé — текст, 文字列, 🏳️‍🌈 ")
+	for i := 0; i < len(a); i += copy(a[i:], text) {
+	}
+	for n := range 300 {
+		for _, p := range [][]byte{a[:n], a[len(a)-n:]} {
+			var u utf8Stream
+			got := u.write(p)
+			require.Equal(t, viableUTF8(p), got, "length %d", n)
+			if got {
+				require.Equal(t, utf8.Valid(p), u.complete(), "length %d", n)
+			}
+		}
+	}
 }
