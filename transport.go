@@ -27,6 +27,7 @@ type transport struct {
 	full  bool
 
 	in, out interrupt
+	timed   bool // writeVec has left a deadline behind
 }
 
 const probeSize = 256
@@ -107,6 +108,10 @@ func (t *transport) tryWrite(b []byte) (int, error) {
 // than ctx. It returns how many bytes went out.
 func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) (n int, err error) {
 	t.out.yield(ctx)
+	if t.timed {
+		t.out.clear() // it may have passed since, and would fail the try
+		t.timed = false
+	}
 	if n, err = t.tryWrite(b); err != nil || n == len(b) {
 		return n, err
 	}
@@ -146,7 +151,7 @@ func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.D
 	m, err := v.bufs.WriteTo(t.tcp)
 	*v = vector{}
 	vectors.Put(v)
-	t.out.clear()
+	t.timed = true
 	return int(m), err
 }
 

@@ -23,7 +23,7 @@ const (
 	maxHeld    = 16 << 10             // replies held back, in bytes
 	maxHold    = 5 * time.Millisecond // and for how long
 	maxGather  = 64 << 10             // small messages that leave together
-	copyLimit  = 32 << 10             // larger payloads of a server are not copied
+	copyLimit  = 8 << 10              // larger payloads of a server are not copied
 	maskChunk  = 64 << 10             // a client masks a large payload in pieces
 	lookAround = 100 * time.Millisecond
 )
