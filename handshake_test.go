@@ -227,6 +227,7 @@ func TestCheckResponse(t *testing.T) {
 		"Connection is a list":  func(h map[string][]string) { h["Connection"] = []string{"keep-alive, UPGRADE"} },
 		"Connection, two lines": func(h map[string][]string) { h["Connection"] = []string{"keep-alive", "upgrade"} },
 		"unknown field":         func(h map[string][]string) { h["Server"] = []string{"x"} },
+		"an extension":          func(h map[string][]string) { h["Sec-Websocket-Extensions"] = []string{"x"} }, // somebody else's to judge
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := goodResponse()
