@@ -9,6 +9,7 @@ package websocket
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -345,16 +346,9 @@ func (h *half) slide(p []byte) {
 // appendMessage appends the inflated form of the message p to dst, no more than
 // limit bytes (0: no limit), and moves it into the window.
 func (h *half) appendMessage(dst []byte, op Opcode, p []byte, limit int64) ([]byte, error) {
-	most, ratio := int64(-1), h.z.MaxRatio
-	if limit > 0 {
-		most = limit
-	}
-	byRatio := ratio > 0 && (most < 0 || int64(len(p)) < most/int64(ratio))
-	if byRatio {
-		most = int64(ratio) * int64(len(p))
-	}
+	most, byRatio := h.most(len(p), limit)
 	n := len(dst)
-	dst, err := h.codec.AppendInflate(dst, h.window, p, int(most))
+	dst, err := h.codec.AppendInflate(dst, h.window, p, most)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrInflateLimit) && byRatio:
@@ -369,4 +363,20 @@ func (h *half) appendMessage(dst []byte, op Opcode, p []byte, limit int64) ([]by
 	}
 	h.slide(dst[n:])
 	return dst, nil
+}
+
+// most returns how many bytes a message of n bytes may be inflated to, -1 for any
+// number, and whether it is MaxRatio that says so.
+func (h *half) most(n int, limit int64) (most int, byRatio bool) {
+	bound := int64(math.MaxInt)
+	if limit > 0 {
+		bound = min(bound, limit)
+	}
+	if ratio := int64(h.z.MaxRatio); ratio > 0 && int64(n) <= (bound-1)/ratio {
+		return int(ratio) * n, true
+	}
+	if bound == math.MaxInt {
+		return -1, false
+	}
+	return int(bound), false
 }
