@@ -53,9 +53,9 @@ func (c *Conn) NetConn(op Opcode) net.Conn {
 	return n
 }
 
-// maxNetMessage is how much of a Write goes into one message: so much is framed
-// in a buffer of ours, which is what lets a frame be finished later.
-const maxNetMessage = copyLimit
+// maxNetMessage is how much of a Write goes into one message. It is framed in a
+// buffer of ours, which is what lets a frame be finished later.
+const maxNetMessage = 32 << 10
 
 type netConn struct {
 	c       *Conn

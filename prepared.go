@@ -66,7 +66,7 @@ func (c *Conn) encodePrepared(m *outgoing) (direct []byte, err error) {
 	case z != nil:
 		direct = z.frame
 	case c.hs.Role == RoleClient:
-		return c.encodePlain(m.op, m.p)
+		return c.encodePlain(m)
 	default:
 		direct = m.prepared.plain
 	}

@@ -34,6 +34,7 @@ type writer struct {
 	busy        bool           // somebody has the pen
 	stream      *messageWriter // an open Writer: other messages wait
 	first, last *waiter        // the queue
+	queued      atomic.Int32   // how many are in it: with 0 the pen need not look
 	spare       *waiter        // those that have left it, to be used again
 	owed        owed
 	werr        error // the stream takes nothing any more
@@ -240,6 +241,7 @@ func (w *waiter) wake(err error) {
 // queueLocked appends w. Fragments and control frames go before messages: these
 // may have to wait for the last fragment.
 func (c *Conn) queueLocked(w *waiter) {
+	c.queued.Add(1)
 	switch {
 	case c.first == nil:
 		c.first, c.last = w, w
@@ -265,6 +267,7 @@ func (c *Conn) unqueueLocked(w *waiter) bool {
 		if c.last == w {
 			c.last = before
 		}
+		c.queued.Add(-1)
 		return true
 	}
 	return false
@@ -280,6 +283,7 @@ func (c *Conn) popLocked() *waiter {
 	if c.first == nil {
 		c.last = nil
 	}
+	c.queued.Add(-1)
 	return w
 }
 
@@ -346,16 +350,17 @@ func (c *Conn) encode(m *outgoing) (direct []byte, err error) {
 			z.put()
 			return nil, err
 		}
-		return c.encodePlain(m.op, m.p)
+		return c.encodePlain(m)
 	default:
-		return c.encodePlain(m.op, m.p)
+		return c.encodePlain(m)
 	}
 	return nil, err
 }
 
-func (c *Conn) encodePlain(op Opcode, p []byte) (direct []byte, err error) {
+func (c *Conn) encodePlain(m *outgoing) (direct []byte, err error) {
+	op, p := m.op, m.p
 	switch {
-	case len(p) <= copyLimit:
+	case len(p) <= copyLimit || m.leave:
 		c.growOut(len(p) + maxHeader)
 		c.out.b, err = c.sender.AppendMessage(c.out.b, op, p)
 	default:
@@ -397,6 +402,9 @@ func (b *buffer) len() int {
 // With compression every message is written by its own writer: its window moves
 // only when the message is out.
 func (c *Conn) gather() (others *waiter) {
+	if c.queued.Load() == 0 {
+		return nil
+	}
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	tail := &others
@@ -427,7 +435,7 @@ func (c *Conn) requeue(others *waiter) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	last := others
-	for last.next != nil {
+	for c.queued.Add(1); last.next != nil; c.queued.Add(1) {
 		last = last.next
 	}
 	last.next = c.first
