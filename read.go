@@ -30,17 +30,21 @@ type reader struct {
 	lent  []byte  // what the last read lent
 
 	class    int            // the size of the next read buffer, as a power of two
+	sparse   int            // how many reads in a row filled little of it
 	incoming *messageReader // the last one Reader returned
 	skipping bool           // the rest of the message is not wanted
 	stash    *stashed       // a message that peek came upon
 	ponged   bool           // a pong is framed and not yet written
-	inflow   atomic.Uint64  // bytes received; what keepalive goes by
+	inflow   atomic.Uint64  // bytes received
 
 	// more tells writers that a reply may be held back: input is still buffered.
 	more atomic.Bool
 }
 
-const maxReadBits = 16 // read buffers grow to 64 KiB while reads fill them
+const (
+	maxReadBits = 16 // read buffers grow to 64 KiB while reads fill them
+	maxSparse   = 4  // and shrink again after so many reads that filled little
+)
 
 func (c *Conn) initReader() {
 	c.recv.Reset(c.hs.Role, c.inflate != nil, Limits{
@@ -292,9 +296,11 @@ func (c *Conn) fill(ctx context.Context) error {
 	c.buf.put()
 	c.buf = nil
 	if c.more.Load() {
-		c.more.Store(false)
+		c.more.Store(false) // who held a reply back did so before flushHeld looks
+		c.flushHeld()
+	} else if c.ponged {
+		c.flushHeld()
 	}
-	c.flushHeld()
 	c.tr.in.arm(ctx)
 	c.tr.in.extend(c.opts.ReadIdleTimeout)
 	for {
@@ -302,7 +308,7 @@ func (c *Conn) fill(ctx context.Context) error {
 		b, buf, err := c.tr.read(room, 1<<c.class)
 		if err == nil {
 			c.in, c.buf = b, buf
-			c.inflow.Add(uint64(len(b)))
+			c.heard(len(b))
 			c.fitBuffer(buf, len(b))
 			return nil
 		}
@@ -321,14 +327,21 @@ func (c *Conn) fill(ctx context.Context) error {
 }
 
 // fitBuffer makes the next read buffer larger if this one was filled, and smaller
-// if most of it stayed empty.
+// if most of it stayed empty a few times in a row: the end of a message that just
+// did not fit is no reason.
 func (c *Conn) fitBuffer(buf *buffer, n int) {
 	switch {
 	case buf == nil:
-	case n == cap(buf.b) && c.class < maxReadBits:
-		c.class++
-	case n < cap(buf.b)/8 && c.class > minBufferBits:
-		c.class--
+	case n >= cap(buf.b)/8:
+		c.sparse = 0
+		if n == cap(buf.b) && c.class < maxReadBits {
+			c.class++
+		}
+	case c.class > minBufferBits:
+		if c.sparse++; c.sparse == maxSparse {
+			c.class--
+			c.sparse = 0
+		}
 	}
 }
 
