@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,9 +29,10 @@ type pings struct {
 	gone    error // the connection's, when it has ended
 
 	timer *time.Timer
-	mark  uint64    // bytes received when the keepalive last looked
-	asked bool      // it has pinged since, and waits for anything to come
-	due   time.Time // when the timer should fire
+	made  time.Time    // when the keepalive began
+	heard atomic.Int64 // when the last bytes came, in nanoseconds since then
+	asked time.Time    // when the keepalive pinged and began to wait; zero if it does not wait
+	due   time.Time    // when the timer should fire
 }
 
 // pinger is a call of Ping that waits.
@@ -141,7 +143,8 @@ func (c *Conn) startKeepalive() {
 	}
 	c.pings.pmu.Lock()
 	defer c.pings.pmu.Unlock()
-	c.pings.due = time.Now().Add(c.opts.KeepaliveInterval)
+	c.pings.made = time.Now()
+	c.pings.due = c.pings.made.Add(c.opts.KeepaliveInterval)
 	c.pings.timer = time.AfterFunc(c.opts.KeepaliveInterval, c.keepalive)
 }
 
@@ -153,9 +156,17 @@ func (c *Conn) stopKeepalive() {
 	}
 }
 
-// keepalive is what the timer calls. Any byte received since it last looked is
-// life. Otherwise it pings, and when it looks again, after the timeout, and still
-// nothing has come, the peer is gone.
+// heard takes note of n bytes that came, for the reader.
+func (c *Conn) heard(n int) {
+	c.inflow.Add(uint64(n))
+	if c.opts.KeepaliveInterval > 0 {
+		c.pings.heard.Store(int64(time.Since(c.pings.made)))
+	}
+}
+
+// keepalive is what the timer calls. Any byte received is life. A peer that has
+// been silent for the interval is pinged, and if nothing has come when the timeout
+// has passed, it is gone: so it is found within both of its last byte.
 //
 // A timer that fires much too late tells that the machine, or this process, was
 // suspended: then what the peer sent may still lie unread, and it is asked anew
@@ -164,21 +175,8 @@ func (c *Conn) keepalive() {
 	if c.stateNow() != stateOpen {
 		return
 	}
-	now, heard := time.Now(), c.inflow.Load()
 	c.pings.pmu.Lock()
-	alive := heard != c.pings.mark
-	slept := now.Sub(c.pings.due) > c.opts.KeepaliveTimeout/2
-	lost := c.pings.asked && !alive && !slept
-	c.pings.mark, c.pings.asked = heard, !alive
-	wait := c.opts.KeepaliveInterval
-	var number uint64
-	if c.pings.asked {
-		wait = c.opts.KeepaliveTimeout
-		c.pings.numberLocked()
-		number = c.pings.sent
-	}
-	c.pings.due = now.Add(wait)
-	c.pings.timer.Reset(wait)
+	number, lost := c.pings.look(time.Now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
 	c.pings.pmu.Unlock()
 	switch {
 	case lost:
@@ -186,4 +184,31 @@ func (c *Conn) keepalive() {
 	case number > 0:
 		c.sendPing(context.Background(), number) // if it fails the connection ends by itself
 	}
+}
+
+// look decides, with pmu held, what the keepalive does now: give the peer up, send
+// the ping of this number, or, number being 0, wait. It sets the timer anew.
+func (p *pings) look(now time.Time, interval, timeout time.Duration) (number uint64, lost bool) {
+	heard := p.made.Add(time.Duration(p.heard.Load()))
+	slept := now.Sub(p.due) > timeout/2
+	waiting := !p.asked.IsZero() && heard.Before(p.asked)
+	wait := interval - now.Sub(heard)
+	switch {
+	case waiting && !slept:
+		if wait = timeout - now.Sub(p.asked); wait <= 0 {
+			return 0, true
+		}
+	case waiting || wait <= 0:
+		p.asked = now
+		p.numberLocked()
+		number = p.sent
+		// If it answers it is to be pinged an interval from now, even if the timeout
+		// is longer.
+		wait = min(interval, timeout)
+	default:
+		p.asked = time.Time{}
+	}
+	p.due = now.Add(wait)
+	p.timer.Reset(wait)
+	return number, false
 }
