@@ -76,6 +76,7 @@ type encoder struct {
 	joined []byte // a dict and the message behind it
 	known  bool   // chain holds all of joined, at base
 	fast   fastTable
+	stride int         // of what is looked up in it
 	chain  *chainTable // made for the first message that wants it
 	block  block
 	codes  dynamicCodes

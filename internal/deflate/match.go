@@ -122,7 +122,9 @@ func (e *encoder) indexFast(dict []byte) {
 }
 
 // parseFast finds the matches of a block from s on, which ends at end or with
-// the match that reaches it. It returns where it ended.
+// the match that reaches it. It returns where it ended. Every position is noted
+// but only every second one looked up: a match shows at its second byte as well.
+// Where there are none, the steps become longer.
 func (e *encoder) parseFast(buf []byte, s, end int) int {
 	b, t, base, window := &e.block, &e.fast, e.base, e.window
 	lit := s
@@ -132,14 +134,15 @@ func (e *encoder) parseFast(buf []byte, s, end int) int {
 		here := base + uint32(s)
 		back := here - t[h]
 		t[h] = here
-		if back > window {
-			s += 1 + (s-lit)>>5
+		t[hash5(v>>8)] = here + 1
+		if back-1 >= window { // or 0: a block may begin where the last one noted
+			s += 2 + (s-lit)>>5
 			continue
 		}
 		from := s - int(back)
 		x := v ^ load64(buf, from)
 		if uint32(x) != 0 {
-			s += 1 + (s-lit)>>5
+			s += 2 + (s-lit)>>5
 			continue
 		}
 		var n int
