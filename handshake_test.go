@@ -380,6 +380,7 @@ func TestParseExtensions(t *testing.T) {
 		{[]string{"foo", "", "bar"}, []extension{ext("foo"), ext("bar")}},
 		{[]string{`x; a="b"`}, []extension{ext("x", quo("a", "b"))}},
 		{[]string{`x; a="\b\c"; d`}, []extension{ext("x", quo("a", "bc"), par("d", ""))}},
+		{[]string{`x; a="b\cd"`}, []extension{ext("x", quo("a", "bcd"))}},
 		{[]string{"\tx\t;\ta\t=\tb\t,\ty\t"}, []extension{ext("x", par("a", "b")), ext("y")}},
 		{[]string{"x;a;a;a=1"}, []extension{ext("x", par("a", ""), par("a", ""), par("a", "1"))}},
 		{[]string{",,x,,"}, []extension{ext("x")}},
