@@ -72,6 +72,48 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 }
 
+// BenchmarkTakeover sends lines one by one with the window of those before. If
+// streams is 1, an encoder still knows the window from the line before; if it is
+// 2, two connections take turns, and each time the window is noted anew.
+func BenchmarkTakeover(b *testing.B) {
+	for level, name := range []string{Fast: "fast", Better: "better"} {
+		if name == "" {
+			continue
+		}
+		for _, c := range corpora(b)[:2] {
+			for _, bits := range []int{9, 12, 15} {
+				for streams := 1; streams <= 2; streams++ {
+					b.Run(fmt.Sprintf("codec=%s/data=%s/bits=%d/streams=%d", name, c.name, bits, streams), func(b *testing.B) {
+						benchTakeover(b, c, bits, level, streams)
+					})
+				}
+			}
+		}
+	}
+}
+
+func benchTakeover(b *testing.B, c corpus, bits, level, streams int) {
+	lines := c.messages(0)
+	half := len(lines) / 2
+	var starts []int
+	at := 0
+	for _, p := range lines {
+		starts = append(starts, at)
+		at += len(p)
+	}
+	dst, out, src := make([]byte, 0, 8<<10), 0, 0
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		// Lines of the second half, whose windows are nearly full; the other
+		// connection is a quarter of the file behind.
+		k := half + i/streams%half - (i%streams)*half/2
+		p := lines[k]
+		out += len(AppendDeflate(dst, c.data[max(0, starts[k]-1<<bits):starts[k]], p, bits, level))
+		src += len(p)
+	}
+	reportRatio(b, out, src)
+}
+
 func BenchmarkInflate(b *testing.B) {
 	bench := func(name string, inflate func(dst, src []byte) []byte) {
 		b.Run("codec="+name, func(b *testing.B) {
