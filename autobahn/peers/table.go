@@ -100,7 +100,7 @@ func table(entrants []entrant) string {
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, e := range entrants {
 		t := e.tally()
-		fmt.Fprintf(&b, "| %s %s | %s | %d | %d | %s | %s | %s | %s | %d of %d |\n", e.name, e.version, e.role,
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s | %s | %s | %s | %d of %d |\n", strings.TrimSpace(e.name+" "+e.version), e.role,
 			t.ok, t.informational, dash(t.nonStrict), dash(t.unimplemented), dash(t.closing), dash(t.failed), t.ownOK, t.own)
 	}
 	b.WriteString("\nWhat is behind the numbers:\n\n")

@@ -181,7 +181,8 @@ type absence struct {
 
 func (p *absence) open(s *session) {
 	s.send(frame{op: opText, payload: []byte("nobody should read this")})
-	s.killAfter(3 * second)
+	// Longer than a client may read on to say in its error what else was there.
+	s.killAfter(5 * second)
 }
 
 func (p *absence) message(*session, message) { p.echoed = true }
