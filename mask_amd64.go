@@ -5,6 +5,7 @@
 package websocket
 
 var (
+	//lint:ignore U1000 hasAVX512 is read by maskKernel, in assembler
 	hasAVX2, hasAVX512 = detectAVX()
 	hasKernel          = hasAVX2
 )
