@@ -7,6 +7,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,8 +26,8 @@ type pings struct {
 	sent    uint64 // number of the last ping
 	sentAt  time.Time
 	rtt     time.Duration
-	waiting []pinger
-	gone    error // the connection's, when it has ended
+	waiting []*pinger // in the order of their numbers
+	gone    error     // the connection's, when it has ended
 
 	timer *time.Timer
 	made  time.Time    // when the keepalive began
@@ -37,7 +38,7 @@ type pings struct {
 
 // pinger is a call of Ping that waits.
 type pinger struct {
-	number uint64
+	number uint64     // 0 until its ping is framed
 	done   chan error // has room for one
 }
 
@@ -47,54 +48,51 @@ type pinger struct {
 // it is the reader that sees the pong. It returns ctx.Err() when ctx ends first,
 // and the connection's error when that ends.
 func (c *Conn) Ping(ctx context.Context) error {
-	number, done, err := c.pings.begin()
-	if err != nil {
-		return err
-	}
-	if err := c.sendPing(ctx, number); err != nil {
-		c.pings.forget(number)
+	w := &pinger{done: make(chan error, 1)}
+	if err := c.submit(ctx, outgoing{op: Ping, ping: w}); err != nil {
+		c.pings.forget(w)
 		return err
 	}
 	select {
-	case err := <-done:
+	case err := <-w.done:
 		return err
 	case <-ctx.Done():
-		c.pings.forget(number)
+		c.pings.forget(w)
 		return ctx.Err()
 	}
 }
 
-func (c *Conn) sendPing(ctx context.Context, number uint64) error {
-	return c.submit(ctx, outgoing{op: Ping, p: binary.BigEndian.AppendUint64(make([]byte, 0, 8), number)})
-}
-
-// begin numbers a ping and makes its caller wait for it.
-func (p *pings) begin() (number uint64, done chan error, err error) {
+// next returns the payload of the next ping, which w waits for; nil if nobody
+// does. Numbers are given when the ping is framed, in the order of the wire: a
+// pong for one answers those before it.
+func (p *pings) next(w *pinger) (payload [8]byte) {
 	p.pmu.Lock()
 	defer p.pmu.Unlock()
-	if p.gone != nil {
-		return 0, nil, p.gone
-	}
-	done = make(chan error, 1)
-	p.numberLocked()
-	p.waiting = append(p.waiting, pinger{p.sent, done})
-	return p.sent, done, nil
-}
-
-func (p *pings) numberLocked() {
 	p.sent++
 	p.sentAt = time.Now()
+	binary.BigEndian.PutUint64(payload[:], p.sent)
+	switch {
+	case w == nil:
+	case p.gone != nil:
+		w.done <- p.gone
+	default:
+		p.forgetLocked(w) // if it is framed anew
+		w.number = p.sent
+		p.waiting = append(p.waiting, w)
+	}
+	return payload
 }
 
 // forget is for a caller that no longer waits.
-func (p *pings) forget(number uint64) {
+func (p *pings) forget(w *pinger) {
 	p.pmu.Lock()
 	defer p.pmu.Unlock()
-	for i, w := range p.waiting {
-		if w.number == number {
-			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
-			return
-		}
+	p.forgetLocked(w)
+}
+
+func (p *pings) forgetLocked(w *pinger) {
+	if i := slices.Index(p.waiting, w); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
 }
 
@@ -176,19 +174,19 @@ func (c *Conn) keepalive() {
 		return
 	}
 	c.pings.pmu.Lock()
-	number, lost := c.pings.look(time.Now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
+	ping, lost := c.pings.look(time.Now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
 	c.pings.pmu.Unlock()
 	switch {
 	case lost:
 		c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: ErrPeerTimeout})
-	case number > 0:
-		c.sendPing(context.Background(), number) // if it fails the connection ends by itself
+	case ping:
+		c.submit(context.Background(), outgoing{op: Ping}) // if it fails the connection ends by itself
 	}
 }
 
-// look decides, with pmu held, what the keepalive does now: give the peer up, send
-// the ping of this number, or, number being 0, wait. It sets the timer anew.
-func (p *pings) look(now time.Time, interval, timeout time.Duration) (number uint64, lost bool) {
+// look decides, with pmu held, what the keepalive does now: give the peer up, ping
+// it, or wait. It sets the timer anew.
+func (p *pings) look(now time.Time, interval, timeout time.Duration) (ping, lost bool) {
 	heard := p.made.Add(time.Duration(p.heard.Load()))
 	slept := now.Sub(p.due) > timeout/2
 	waiting := !p.asked.IsZero() && heard.Before(p.asked)
@@ -196,12 +194,10 @@ func (p *pings) look(now time.Time, interval, timeout time.Duration) (number uin
 	switch {
 	case waiting && !slept:
 		if wait = timeout - now.Sub(p.asked); wait <= 0 {
-			return 0, true
+			return false, true
 		}
 	case waiting || wait <= 0:
-		p.asked = now
-		p.numberLocked()
-		number = p.sent
+		p.asked, ping = now, true
 		// If it answers it is to be pinged an interval from now, even if the timeout
 		// is longer.
 		wait = min(interval, timeout)
@@ -210,5 +206,5 @@ func (p *pings) look(now time.Time, interval, timeout time.Duration) (number uin
 	}
 	p.due = now.Add(wait)
 	p.timer.Reset(wait)
-	return number, false
+	return ping, false
 }

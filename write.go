@@ -65,6 +65,7 @@ type outgoing struct {
 	op       Opcode // Continuation stands for a mere flush
 	p        []byte
 	prepared *Prepared
+	ping     *pinger        // who waits for the pong of a Ping, if anybody
 	stream   *messageWriter // the Writer whose fragment it is
 	fin      bool           // of a fragment
 	begin    bool           // nothing yet: a Writer wants to begin
@@ -339,7 +340,8 @@ func (c *Conn) encode(m *outgoing) (direct []byte, err error) {
 	case m.prepared != nil:
 		return c.encodePrepared(m)
 	case m.op == Ping:
-		c.out.b, err = c.sender.AppendPing(c.out.b, m.p)
+		payload := c.pings.next(m.ping)
+		c.out.b, err = c.sender.AppendPing(c.out.b, payload[:])
 	case m.stream != nil:
 		c.out.b, err = c.sender.AppendFragment(c.out.b, m.op, m.p, m.fin)
 	case c.deflate != nil && !m.plain:
