@@ -39,7 +39,6 @@ const (
 	PongsNewestOnly
 	PongsEmpty
 	PongsAsPing
-	PongsLate
 	SplitsPongs
 	AnswersPongs
 	LosesPingsInMessage
@@ -53,7 +52,7 @@ const (
 	FragmentsWithOpcode
 	Fragments1000 // gives up after 1000 fragments
 	NoFragmentLimit
-	UnmasksAtZero // with the wrong offset, when a frame comes in several reads
+	UnmasksAtZero // with the wrong offset, when a frame is read in pieces
 	WrongMask     // masks as a server, does not as a client
 	Length125Long
 	Length126Short
@@ -62,7 +61,6 @@ const (
 
 	// How it closes.
 	WrongCloseCode
-	AlwaysNormalClose // answers with 1000, which is fine
 	WrongFailCode
 	NoCloseFrame
 	NeverClosesTCP
@@ -70,7 +68,6 @@ const (
 	EchoesAfterClose
 	PongsAfterClose
 	DataAfterClose
-	ClientDropsFirst // a client that does not wait for the server to close TCP, which is fine
 
 	// How it compresses.
 	NeverCompresses

@@ -289,7 +289,7 @@ func (c *conn) agreed(ext string) error {
 		return fmt.Errorf("%q was not offered", ext)
 	}
 	p, ok := parseParams(rest, c.bad)
-	if window, there := p["client_max_window_bits"]; !ok || there && window == "" {
+	if window, there := p["client_max_window_bits"]; !ok || there && window == "" && c.bad != AcceptsParameters {
 		return fmt.Errorf("the parameters are %q", rest)
 	}
 	c.compress(p.bits("client_max_window_bits"), !p.has("client_no_context_takeover"),

@@ -75,7 +75,8 @@ func (c *conn) echo() {
 // should: not long.
 func (c *conn) failWith(code int) {
 	if c.bad == FailsWithoutClosing {
-		c.waitEOF(3 * time.Second)
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.Copy(io.Discard, c.r)
 		return
 	}
 	if c.bad == WrongFailCode {
@@ -88,11 +89,11 @@ func (c *conn) failWith(code int) {
 // waitEOF reads until the other side closes TCP, at most for d, so that closing with
 // unread data does not destroy what was sent.
 func (c *conn) waitEOF(d time.Duration) {
-	if t, ok := c.Conn.(*net.TCPConn); ok && c.server && c.bad != NeverClosesTCP && c.bad != FailsWithoutClosing {
+	if t, ok := c.Conn.(*net.TCPConn); ok && c.server && c.bad != NeverClosesTCP {
 		_ = t.CloseWrite()
 	}
 	if c.bad == NeverClosesTCP {
-		d = 5 * time.Second
+		d = 10 * time.Second
 	}
 	_ = c.SetReadDeadline(time.Now().Add(d))
 	_, _ = io.Copy(io.Discard, c.r)
@@ -203,9 +204,14 @@ func (c *conn) begin(h header) {
 
 // body reads the payload of a data frame as it comes.
 func (c *conn) body(h header) error {
-	buf := make([]byte, min(h.n, 32<<10))
+	buf, read := make([]byte, min(h.n, 32<<10)), c.r.Read
+	if c.bad == UnmasksAtZero {
+		// Pieces of a size of its own, so that the defect does not hang on how TCP cuts.
+		buf = buf[:min(len(buf), 1021)]
+		read = func(p []byte) (int, error) { return io.ReadFull(c.r, p) }
+	}
 	for pos := uint64(0); pos < h.n; {
-		n, err := c.r.Read(buf[:min(uint64(len(buf)), h.n-pos)])
+		n, err := read(buf[:min(uint64(len(buf)), h.n-pos)])
 		if err != nil {
 			return err
 		}
@@ -222,7 +228,7 @@ func (c *conn) body(h header) error {
 
 func (c *conn) unmask(p []byte, key [4]byte, pos uint64) {
 	if c.bad == UnmasksAtZero {
-		pos = 0 // as if every read began a frame
+		pos = 0 // as if every piece began a frame
 	}
 	for i := range p {
 		p[i] ^= key[(pos+uint64(i))&3]

@@ -125,8 +125,6 @@ func (c *conn) pinged(p []byte) error {
 		p = nil
 	case c.bad == PongsAsPing:
 		return c.write(finBit|opPing, p)
-	case c.bad == PongsLate:
-		time.Sleep(1500 * time.Millisecond)
 	case c.bad == SplitsPongs && len(p) > 1:
 		if err := c.write(opPong, p[:1]); err != nil {
 			return err
@@ -162,9 +160,9 @@ func (c *conn) closed(p []byte) error {
 	switch {
 	case c.bad == WrongCloseCode:
 		code[1]++
-	case len(p) >= 2 && c.bad != AlwaysNormalClose:
+	case len(p) >= 2:
 		code = p[:2]
-	case len(p) < 2:
+	case len(p) == 0:
 		code = nil
 	}
 	if c.bad == DataAfterClose {
@@ -177,9 +175,6 @@ func (c *conn) closed(p []byte) error {
 		c.closing = true
 		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		return nil
-	}
-	if c.bad == ClientDropsFirst && !c.server {
-		return errDone
 	}
 	c.waitEOF(2 * time.Second)
 	return io.EOF

@@ -56,16 +56,13 @@ func (p *deflated) next(s *session) {
 }
 
 func (p *deflated) message(s *session, m message) {
-	if p.behavior == result.OK || s.state != open {
-		return
-	}
 	fault := p.fault(s, m)
 	if fault == "" && p.sent < p.count {
 		p.next(s)
 		return
 	}
 	s.log.enable(true)
-	if p.result = fault; fault == "" {
+	if p.behavior, p.result = result.Failed, fault; fault == "" {
 		p.behavior, p.result = result.OK, "Ok, received all echo'ed messages in time."
 		p.traffic = s.traffic(p.count, p.count*p.size)
 	}

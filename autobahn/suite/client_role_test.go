@@ -19,7 +19,7 @@ func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string) map[str
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	byID := map[string]*result.Case{}
-	fuzzer := &ClientServer{Cases: ForClients(cases), Config: Config{Messages: few, TimeoutScale: 3}, Update: func(agent string, reports []*result.Case) {
+	fuzzer := &ClientServer{Cases: ForClients(cases), Config: Config{Messages: few, TimeoutScale: 2}, Update: func(agent string, reports []*result.Case) {
 		for _, r := range reports {
 			byID[r.ID] = r
 		}

@@ -86,10 +86,25 @@ func cases22() (list []*Case) {
 		if code < 1000 {
 			rule = rfcRange
 		}
-		list = append(list, own(fmt.Sprintf("22.2.%d", i+1), fmt.Sprintf("A close frame with the bad code %d and a reason.", code),
-			wantWrong, rule, badClose([]step{closeFrame(code, "bye")}, 1002)))
+		c := own(fmt.Sprintf("22.2.%d", i+1), fmt.Sprintf("A close frame with the bad code %d and a reason.", code),
+			wantWrong+" Not the bad code.", rule, script{})
+		p := badClose([]step{closeFrame(code, "bye")}, 1002)
+		c.play = func() player { return &sound{p} }
+		list = append(list, c)
 	}
 	return append(list, casesEnds()...)
+}
+
+// sound is a script that also wants a code in the peer's close frame that may be sent;
+// the original takes a bad one for none.
+type sound struct{ script }
+
+func (p *sound) verdict(s *session) verdict {
+	v := p.script.verdict(s)
+	if s.badCode {
+		v.behavior, v.result = result.Failed, "The peer's close frame has a code that may not be sent."
+	}
+	return v
 }
 
 // casesEnds is about the end of the connection itself.

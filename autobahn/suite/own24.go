@@ -217,7 +217,7 @@ func (p *windowed) message(s *session, m message) {
 		p.fault = fmt.Sprintf("The echo reaches %d octets back; the window that was agreed on has %d.", beyond.Distance, 1<<p.bits)
 	case err != nil:
 		p.fault = "The echo does not inflate: " + err.Error() + "."
-	case !bytes.Equal(got, p.data):
+	case !bytes.Equal(got, p.data) || !m.binary:
 		p.fault = "The echo is not the message."
 	case p.sent < p.count:
 		p.next(s)

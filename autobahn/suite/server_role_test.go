@@ -20,7 +20,7 @@ func against(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*r
 	server, err := brokenpeer.Serve(bad)
 	require.NoError(t, err)
 	defer server.Close()
-	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer", Messages: few, TimeoutScale: 3})
+	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer", Messages: few, TimeoutScale: 2})
 	require.NoError(t, err)
 	byID := map[string]*result.Case{}
 	for _, r := range reports {

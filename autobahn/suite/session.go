@@ -73,6 +73,7 @@ type end struct {
 	wasNotCleanReason                   string
 	openTimedOut, closeTimedOut         bool
 	dropTimedOut                        bool
+	badCode                             bool // the peer's close frame has a code that may not be sent
 	opened                              bool // the opening handshake was finished
 	localCode, remoteCode               *int
 	localReason, remoteReason           *string
@@ -256,6 +257,7 @@ func (s *session) peerClosed(p []byte) {
 		if validCloseCode(code) {
 			s.remoteCode = &code
 		} else {
+			s.badCode = true
 			s.violation("invalid close code")
 		}
 		var text utf8Check
