@@ -154,3 +154,48 @@ func BenchmarkInflate(b *testing.B) {
 		return dst[:n]
 	})
 }
+
+// BenchmarkInflateHostile inflates what costs the most for its size: blocks that
+// are hardly more than a header.
+func BenchmarkInflateHostile(b *testing.B) {
+	for _, tc := range []struct {
+		name  string
+		block func(s *bitString)
+	}{
+		// The code length code is 0 for 138 zeros at most, 10 for 0, 11 for 1.
+		{"one-code", func(s *bitString) {
+			shortHeader(s).code(0, 1).put(138-11, 7).code(0, 1).put(118-11, 7).code(3, 2).code(2, 2)
+			s.code(0, 1) // the end
+		}},
+		{"two-codes", func(s *bitString) {
+			shortHeader(s).code(0, 1).put(138-11, 7).code(0, 1).put(117-11, 7).code(3, 2).code(3, 2).code(2, 2)
+			s.code(1, 1)
+		}},
+		{"fixed", func(s *bitString) { s.put(0, 1).put(1, 2).code(0, 7) }},
+	} {
+		b.Run("blocks="+tc.name, func(b *testing.B) {
+			s := new(bitString)
+			for len(s.b) < 64<<10 {
+				tc.block(s)
+			}
+			s.put(0, 3)
+			b.SetBytes(int64(len(s.b)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := AppendInflate(nil, nil, s.b, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(s.b)), "ns/B")
+		})
+	}
+}
+
+// shortHeader begins a dynamic block of 257 and 1 codes, up to their lengths.
+func shortHeader(s *bitString) *bitString {
+	s.put(0, 1).put(2, 2).put(0, 5).put(0, 5).put(14, 4)
+	for _, sym := range codeLenOrder[:18] {
+		s.put(map[uint8]int{18: 1, 0: 2, 1: 2}[sym], 3)
+	}
+	return s
+}

@@ -87,6 +87,11 @@ func (d *decoder) readLengths(table *[1 << codeLenBits]uint32, n int) error {
 		if repeat > n-i {
 			return ErrCorrupt
 		}
+		if value == 0 {
+			clear(d.lengths[i : i+repeat])
+			i += repeat
+			continue
+		}
 		for end := i + repeat; i < end; i++ {
 			d.lengths[i] = value
 		}

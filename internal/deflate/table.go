@@ -86,10 +86,10 @@ func init() {
 // error only when one is read, and a single code of one bit (RFC 1951 3.2.7).
 func buildTable(table []uint32, primary uint, lengths []uint8, entries []uint32) bool {
 	var count [maxCodeBits + 1]int
-	for _, l := range lengths {
-		count[l&15]++
+	for i := 0; i < len(lengths); i++ {
+		i = skipZeros(lengths, i)
+		count[lengths[i]&15]++
 	}
-	used := len(lengths) - count[0]
 	count[0] = 0
 
 	// offset is where the symbols of each length begin in sorted.
@@ -102,14 +102,16 @@ func buildTable(table []uint32, primary uint, lengths []uint8, entries []uint32)
 		}
 		offset[l+1] = offset[l] + count[l]
 	}
+	used := offset[maxCodeBits+1]
 	if left > 0 && (used > 1 || used != count[1]) {
 		return false
 	}
 
 	var sorted [288]uint16
-	for sym, l := range lengths {
-		if l != 0 {
-			sorted[offset[l&15]] = uint16(sym)
+	for i := 0; i < len(lengths); i++ {
+		i = skipZeros(lengths, i)
+		if l := lengths[i]; l != 0 {
+			sorted[offset[l&15]] = uint16(i)
 			offset[l&15]++
 		}
 	}
@@ -122,13 +124,23 @@ func buildTable(table []uint32, primary uint, lengths []uint8, entries []uint32)
 	return true
 }
 
+// skipZeros returns i, or a later index before which lengths has only zeros: few
+// symbols occur in a small message, and none need to in a hostile one.
+func skipZeros(lengths []uint8, i int) int {
+	for i+8 < len(lengths) && load64(lengths, i) == 0 {
+		i += 8
+	}
+	return i
+}
+
 // fillIncomplete fills a table for no code, or for one of one bit.
 func fillIncomplete(table []uint32, sorted []uint16, entries []uint32) {
-	for i := range table {
-		table[i] = invalidEntry
-		if len(sorted) == 1 && i&1 == 0 {
-			table[i] = codeEntry(entries[sorted[0]], 1)
-		}
+	table[0], table[1] = invalidEntry, invalidEntry
+	if len(sorted) == 1 {
+		table[0] = codeEntry(entries[sorted[0]], 1)
+	}
+	for n := 2; n < len(table); n *= 2 {
+		copy(table[n:], table[:n])
 	}
 }
 
