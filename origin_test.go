@@ -42,6 +42,9 @@ func TestORG02SameOrigin(t *testing.T) {
 		{"https://host:8443", "host:8443", yes, yes},
 		{"http://HOST", "host", no, yes},
 		{"http://host", "HoSt", no, yes},
+		{"http://AZ[", "az[", no, no},
+		{"http://ABYZ", "abyz", no, yes},
+		{"http://a-z", "A-Z", no, yes},
 		{"HTTP://host", "host", no, yes},
 		{"http://127.0.0.1:8080", "127.0.0.1:8080", no, yes},
 		{"http://[::1]", "[::1]", no, yes},
@@ -199,6 +202,11 @@ func TestRefusalsReflectLittle(t *testing.T) {
 			require.True(t, r == '\n' || r >= ' ' && r < 0x7F, "%q", r)
 		}
 	}
+}
+
+func TestQuote(t *testing.T) {
+	require.Equal(t, `"`+strings.Repeat("a", 64)+`"`, quote(strings.Repeat("a", 64)))
+	require.Equal(t, `"`+strings.Repeat("a", 64)+`"...`, quote(strings.Repeat("a", 65)))
 }
 
 func TestCheckOriginAllocates(t *testing.T) {
