@@ -70,52 +70,61 @@ func (c *dynamicCodes) buildHeader() int {
 }
 
 // findRuns splits the lengths of lit and then of dist, each up to the last that
-// occurs, into symbols of the code length code.
+// occurs, into symbols of the code length code. A run may go on from lit into
+// dist.
 func (c *dynamicCodes) findRuns() {
 	c.nruns = 0
-	next := 0 // the symbol whose length is not sent yet
-	last, run := uint8(0), 0
-	flush := func(lengths []uint8, used []uint32) {
-		for _, k := range used {
-			sym := int(k & symbolMask)
-			l := lengths[sym]
-			if sym != next || l != last {
-				c.addRun(last, run)
-				c.addRun(0, sym-next)
-				last, run = l, 0
-			}
-			run++
-			next = sym + 1
-		}
-	}
-	flush(c.litLengths[:], c.usedLit.symbols())
-	// The end of the block occurs in any case, so that there are no lengths of
-	// lit to be added. One of dist is sent even if none occurs.
-	next = 0
-	flush(c.distLengths[:], c.usedDist.symbols())
+	last, run := c.addLengths(c.usedLit.symbols(), c.litLengths[:], 0, 0)
+	last, run = c.addLengths(c.usedDist.symbols(), c.distLengths[:], last, run)
 	c.addRun(last, run)
 	if c.usedDist.n == 0 {
-		c.addRun(0, 1)
+		c.addZeros(1) // RFC 1951 3.2.7: one length of dist is always sent
 	}
 }
 
-// addRun adds symbols for a length that occurs n times.
-func (c *dynamicCodes) addRun(length uint8, n int) {
-	repeat, most, extra := uint16(16), 6, 3
-	if length == 0 {
-		for ; n > 10; n -= min(n, 138) {
-			c.addSymbol(18 | uint16(min(n, 138)-11)<<8)
+// addLengths adds symbols for the lengths of the symbols used and the zeros
+// between them, behind a run that is not added yet. It returns the one that it
+// ends with.
+func (c *dynamicCodes) addLengths(used []uint32, lengths []uint8, last uint8, run int) (uint8, int) {
+	next := 0
+	for _, k := range used {
+		sym := int(k & symbolMask)
+		l := lengths[sym]
+		if sym == next && l == last {
+			run++
+		} else {
+			c.addRun(last, run)
+			c.addZeros(sym - next)
+			last, run = l, 1
 		}
-		repeat, most, extra = 17, 10, 3
-	} else if n > 0 {
-		c.addSymbol(uint16(length))
-		n--
+		next = sym + 1
 	}
-	for ; n > 2; n -= min(n, most) {
-		c.addSymbol(repeat | uint16(min(n, most)-extra)<<8)
+	return last, run
+}
+
+// addRun adds symbols for a length, not zero, that occurs n times.
+func (c *dynamicCodes) addRun(length uint8, n int) {
+	if n > 3 {
+		c.addSymbol(uint16(length))
+		for n--; n > 2; n -= min(n, 6) {
+			c.addSymbol(16 | uint16(min(n, 6)-3)<<8)
+		}
 	}
 	for ; n > 0; n-- {
 		c.addSymbol(uint16(length))
+	}
+}
+
+func (c *dynamicCodes) addZeros(n int) {
+	for ; n > 10; n -= min(n, 138) {
+		c.addSymbol(18 | uint16(min(n, 138)-11)<<8)
+	}
+	if n > 2 {
+		c.addSymbol(17 | uint16(n-3)<<8)
+		return
+	}
+	for ; n > 0; n-- {
+		c.addSymbol(0)
 	}
 }
 
