@@ -11,7 +11,7 @@ type deflation struct {
 	deflate *half // for what we send; with the pen
 	inflate *half // for what we receive; with reading locked
 
-	inflated int // size of the last message inflated
+	inflated int // size of the last messages inflated, about
 }
 
 func (c *Conn) initDeflate() error {
@@ -59,18 +59,57 @@ func (c *Conn) deflateMessage(p []byte) *buffer {
 	return z
 }
 
+// firstRoom is the most that a message is inflated into before it has shown that
+// it is larger.
+const firstRoom = 64 << 10
+
 // inflateMessage inflates the message p into a buffer that is lent to the user.
+// How large it becomes is for the bytes to show and the Deflater to see: a large
+// buffer is taken at once only where the messages before have filled such.
 func (c *Conn) inflateMessage(op Opcode, p []byte) ([]byte, error) {
 	if len(p) == 0 {
 		return nil, nil
 	}
-	c.plain = newBuffer(max(c.inflated, 2*len(p)))
-	b, err := c.inflate.appendMessage(c.plain.b, op, p, c.opts.ReadLimit)
-	if cap(b) != cap(c.plain.b) {
-		c.plain.put() // it was outgrown: the next one will be larger
-		c.plain = &buffer{b: b, class: -1}
+	plain := newBuffer(max(c.inflated, min(2*len(p), firstRoom)))
+	b, err := c.inflate.appendMessage(plain.b, op, p, c.opts.ReadLimit)
+	if cap(b) != cap(plain.b) {
+		plain.put() // it was outgrown: the next one will be larger
+		plain = &buffer{class: -1}
 	}
-	c.plain.b = b
-	c.inflated = len(b)
-	return b, err
+	plain.b = b
+	// Nothing is lent yet: what goes is the message as it was on the wire.
+	c.expireLent()
+	if err != nil {
+		plain.put()
+		return nil, err
+	}
+	c.plain = plain
+	// Slowly forgotten, or else large messages between small ones would each
+	// have to grow.
+	c.inflated = max(len(b), c.inflated-c.inflated/8)
+	return b, nil
+}
+
+// remembers tells whether the message at hand has to be inflated even if nobody
+// wants it: those after it may refer to it.
+func (c *Conn) remembers() bool {
+	return c.recv.compressed && c.inflate.takeover
+}
+
+// dropEvent reads the next chunk of a message that nobody wants.
+func (c *Conn) dropEvent(ctx context.Context) error {
+	ev, err := c.nextEvent(ctx)
+	if err != nil || !c.remembers() {
+		return err
+	}
+	p, done := c.asm.Add(ev)
+	if !done {
+		return nil
+	}
+	if _, err := c.inflateMessage(ev.Op, p); err != nil {
+		c.step(closeFailed, err)
+		return c.permanent()
+	}
+	c.expireLent()
+	return nil
 }

@@ -406,9 +406,9 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	go func() {
 		var err error
 		for err == nil {
-			_, err = c.nextEvent(ctx)
+			err = c.dropEvent(ctx)
 		}
-		c.skipping = c.recv.inMessage && !c.recv.first
+		c.skipping = c.recv.inMessage && !c.recv.first && !c.remembers()
 		c.unlockReading()
 		cancel(err)
 	}()

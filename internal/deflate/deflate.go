@@ -9,7 +9,10 @@ import (
 // This file holds AppendDeflate and the encoder around its match finders: what
 // is searched in one go, the blocks of it, and the tables' way of forgetting.
 
-// The levels of AppendDeflate.
+// The levels of AppendDeflate. A dict of 32 KiB costs about 7 us a message at
+// Fast and 35 us at Better, whatever the message; next to nothing at Better as
+// long as an encoder of the pool still knows it, which is when few connections
+// are busy. With smaller bits, the cost shrinks as the dict does.
 const (
 	Fast   = 1 // one candidate for each position
 	Better = 2 // chains of candidates, and a look at the next position
@@ -76,7 +79,6 @@ type encoder struct {
 	joined []byte // a dict and the message behind it
 	known  bool   // chain holds all of joined, at base
 	fast   fastTable
-	stride int         // of what is looked up in it
 	chain  *chainTable // made for the first message that wants it
 	block  block
 	codes  dynamicCodes
