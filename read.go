@@ -379,15 +379,17 @@ func (c *Conn) keepLent() {
 	c.asm.Reset()
 }
 
-// discard reads the stream to its end, when nothing on it matters any more.
+// discard reads the stream to its end, when nothing on it matters any more. It
+// waits without a buffer where the stream allows it: many may linger at once.
 func (c *Conn) discard() {
 	c.tr.in.arm(context.Background())
-	buf := newBuffer(0)
-	defer buf.put()
+	c.tr.in.clear() // of ReadIdleTimeout: another one bounds this
 	for {
-		if _, err := c.tr.readSome(buf.b[:cap(buf.b)]); err != nil {
+		_, buf, err := c.tr.read(nil, 1<<minBufferBits)
+		if err != nil {
 			return
 		}
+		buf.put()
 	}
 }
 
