@@ -51,6 +51,7 @@ func TestORG02SameOrigin(t *testing.T) {
 		{"http://[::]:65535", "[::]:65535", no, yes},
 		{"http://host:65536", "host:65536", no, no},
 		{"http://host:1", "host:1", no, yes},
+		{"http://host:9090", "host:9090", no, yes},
 		{"http://[::1]:80", "[::1]", no, yes},
 		{"http://[::1]:8080", "[::1]:8080", no, yes},
 		{"http://[2001:DB8::A]", "[2001:db8::a]", no, yes},
