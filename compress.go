@@ -86,7 +86,7 @@ func (c *Conn) inflateMessage(op Opcode, p []byte) ([]byte, error) {
 	c.plain = plain
 	// Slowly forgotten, or else large messages between small ones would each
 	// have to grow.
-	c.inflated = max(len(b), c.inflated-c.inflated/8)
+	c.inflated = max(len(b), c.inflated-c.inflated/16)
 	return b, nil
 }
 
