@@ -121,10 +121,13 @@ func (e *encoder) message(dict, src []byte, most int) {
 // continues reports whether dict is what this encoder compressed last and still
 // has in its tables, as it is while one connection alone is busy. Then n bytes
 // more can be searched without noting the positions of dict again. The result
-// is the same.
+// is the same: nothing before dict is in reach.
 func (e *encoder) continues(dict []byte, n int) bool {
-	return e.better && e.known && len(dict) > 0 && len(dict) <= len(e.joined) && len(e.joined)+n <= joinedMax &&
-		bytes.Equal(dict, e.joined[len(e.joined)-len(dict):])
+	if !e.better || !e.known || len(e.joined)+n > joinedMax {
+		return false
+	}
+	before := len(e.joined) - len(dict)
+	return (before == 0 || before > 0 && len(dict) == int(e.window)) && bytes.Equal(dict, e.joined[before:])
 }
 
 // segment compresses buf from start on. What is before start is only looked

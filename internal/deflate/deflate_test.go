@@ -219,9 +219,16 @@ func TestEncoderForgets(t *testing.T) {
 		if i%40 == 0 {
 			used.next = math.MaxUint32 - uint32(r.IntN(1<<20))
 		}
+		dict := c[from:mid]
+		if i%4 == 0 && len(used.joined) > 0 {
+			// The end of what the tables know, of which this stream has no more.
+			n := min(len(used.joined), 1+r.IntN(1<<bits))
+			dict = bytes.Clone(used.joined[len(used.joined)-n:])
+			src = append(dict[:n:n], used.joined[:min(len(used.joined), 500)]...)[n/2:]
+		}
 		fresh := &encoder{next: firstBase}
-		want := fresh.append(nil, c[from:mid], src, bits, level)
-		require.Equal(t, want, used.append(nil, c[from:mid], src, bits, level), "message %d", i)
+		want := fresh.append(nil, dict, src, bits, level)
+		require.Equal(t, want, used.append(nil, dict, src, bits, level), "message %d", i)
 	}
 }
 
