@@ -114,7 +114,7 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, erro
 
 // Serve calls fn for each message until the connection ends, ctx ends or fn
 // returns an error, and returns the error; nil if the peer closed with 1000 or
-// 1001. p is valid until fn returns. Replies that fn writes are held back while
+// 1001, or without a code, as a browser's close() does. p is valid until fn returns. Replies that fn writes are held back while
 // further messages are already buffered, as with Options.Batch.
 func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
 	batch := c.batch.Swap(true)
@@ -134,8 +134,11 @@ func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) er
 
 func endOfServe(err error) error {
 	var e *CloseError
-	if errors.As(err, &e) && e.Remote && (e.Code == StatusNormalClosure || e.Code == StatusGoingAway) {
-		return nil
+	if errors.As(err, &e) && e.Remote {
+		switch e.Code {
+		case StatusNormalClosure, StatusGoingAway, StatusNoStatus:
+			return nil
+		}
 	}
 	return err
 }
