@@ -24,12 +24,13 @@ type contestant struct {
 	name    string
 	version string
 	argv    []string // the command; the flags of a role follow
+	single  bool     // it has one thread, so a long message holds all connections up
 }
 
 // goPeer is a library in this program.
 func goPeer(name, version string) (contestant, error) {
 	self, err := os.Executable()
-	return contestant{name, version, []string{self, "play", name}}, err
+	return contestant{name: name, version: version, argv: []string{self, "play", name}}, err
 }
 
 // npmPeer installs ws into dir.
@@ -43,7 +44,7 @@ func npmPeer(ctx context.Context, dir string) (contestant, error) {
 	if out, err := install.CombinedOutput(); err != nil {
 		return contestant{}, fmt.Errorf("npm install ws: %w\n%s", err, out)
 	}
-	return contestant{"ws", npmVersion, []string{"node", script}}, nil
+	return contestant{"ws", npmVersion, []string{"node", script}, true}, nil
 }
 
 // pythonPeer takes the first Python that has websockets.
@@ -56,7 +57,7 @@ func pythonPeer(ctx context.Context, dir string) (contestant, error) {
 	const ask = "import websockets.version as v; print(v.version)"
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
 		if out, err := exec.CommandContext(ctx, python, "-c", ask).Output(); err == nil {
-			return contestant{"websockets", strings.TrimSpace(string(out)), []string{python, script}}, nil
+			return contestant{"websockets", strings.TrimSpace(string(out)), []string{python, script}, true}, nil
 		}
 	}
 	return contestant{}, fmt.Errorf("no python3 has websockets: install Debian's python3-websockets, or the package of that name")

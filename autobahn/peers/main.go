@@ -32,6 +32,12 @@ import (
 // order is that of the table: this library, other Go libraries, other languages.
 var order = []string{own, "coder", "gobwas", "gorilla", "gws", "ws", "websockets"}
 
+// titles are the names in the table.
+var titles = map[string]string{
+	own: "**this library**", "coder": "coder/websocket", "gobwas": "gobwas/ws", "gorilla": "gorilla/websocket",
+	"gws": "lxzan/gws", "ws": "ws (npm)", "websockets": "websockets (Python)",
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -195,11 +201,7 @@ func (s *settings) table(ctx context.Context, dir string, versions map[string]st
 				}
 				versions[name] = c.version
 			}
-			title := name
-			if name == own {
-				title = "**this library**"
-			}
-			entrants = append(entrants, entrant{title, versions[name], role, cases})
+			entrants = append(entrants, entrant{titles[name], versions[name], role, cases})
 		}
 	}
 	return writeTable(s.readme, table(entrants))

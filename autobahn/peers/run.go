@@ -90,7 +90,10 @@ func (c contestant) client(ctx context.Context, cases []*suite.Case, config suit
 			}
 		}
 		parallel := 16
-		if heavy {
+		switch {
+		case heavy && c.single:
+			parallel = 1
+		case heavy:
 			parallel = runtime.GOMAXPROCS(0)
 		}
 		reports, err := c.clientPart(ctx, part, config, parallel)
