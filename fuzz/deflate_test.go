@@ -265,7 +265,7 @@ func TestDEF13Sizes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 13))
 	var sizes []int
 	for bit := 2; bit <= 17; bit++ {
-		for d := -2; d <= 2; d++ {
+		for d := -2; d <= 2; d += thin(2) {
 			sizes = append(sizes, 1<<bit+d)
 		}
 	}

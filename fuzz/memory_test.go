@@ -111,7 +111,8 @@ func tinyFragments(t *testing.T, conns, n int, opts websocket.Options) (grown in
 }
 
 func TestMEM05OneByteFragments(t *testing.T) {
-	require.Less(t, tinyFragments(t, 1, 1_000_000, unlimited), int64(2*1_000_000+256<<10))
+	n := 1_000_000 / thin(10)
+	require.Less(t, tinyFragments(t, 1, n, unlimited), int64(2*n+256<<10))
 }
 
 // 131,000 fragments stay under the limit of frames; on the wire they are 917,000
