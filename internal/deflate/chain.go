@@ -5,29 +5,24 @@ package deflate
 
 const (
 	chainBits = 15
-	head3Bits = 12
 
 	// chainMax is how many candidates are looked at for one position.
 	chainMax = 32
 	// niceLength is the length with which the search is content.
 	niceLength = 64
-	// near3 is the distance up to which a match of three bytes is shorter than
-	// its literals.
-	near3 = 4096
 )
 
 // A chainTable holds the last position of each hash of four bytes, and for each
-// position of a window how far before it the last one with its hash is. For
-// matches of three bytes the last position has to do.
+// position of a window how far before it the last one with its hash is. Matches
+// of three bytes are not looked for: more often than not, their codes are longer
+// than those of the literals.
 type chainTable struct {
-	head  [1 << chainBits]uint32
-	head3 [1 << head3Bits]uint32
-	prev  [maxWindow]uint16
-	next  int // the first position that is not in the table yet
+	head [1 << chainBits]uint32
+	prev [maxWindow]uint16
+	next int // the first position that is not in the table yet
 }
 
 func hash4(v uint32) uint32 { return v * 0x9E3779B1 >> (32 - chainBits) }
-func hash3(v uint32) uint32 { return v << 8 * 0x9E3779B1 >> (32 - head3Bits) }
 
 // insert adds the positions before end that are not in the table yet, as far as
 // four bytes follow each.
@@ -39,7 +34,6 @@ func (c *chainTable) insert(buf []byte, end int, base uint32) {
 		h := hash4(v)
 		c.prev[here%maxWindow] = uint16(min(here-c.head[h], 1<<16-1))
 		c.head[h] = here
-		c.head3[hash3(v)] = here
 	}
 	c.next = i
 }
@@ -54,12 +48,6 @@ func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
 	}
 	v := load32(buf, s)
 	here := e.base + uint32(s)
-	if best < minMatch {
-		back := here - c.head3[hash3(v)]
-		if back <= min(e.window, near3) && (load32(buf, s-int(back))^v)<<8 == 0 {
-			best, dist = minMatch, int(back)
-		}
-	}
 	back := here - c.head[hash4(v)]
 	limit := min(len(buf)-s, maxMatch)
 	for tries := chainMax; tries > 0 && back <= e.window && best < limit; tries-- {
@@ -82,9 +70,9 @@ func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
 func (e *encoder) parseBetter(buf []byte, s, end int) int {
 	b, lit := &e.block, s
 	for s < end {
-		length, dist := e.find(buf, s, minMatch-1)
+		length, dist := e.find(buf, s, minMatch)
 		if dist == 0 {
-			s += 1 + (s-lit)>>7
+			s += 1 + min((s-lit)>>7, 31)
 			continue
 		}
 		for length < niceLength && s+1 < end {

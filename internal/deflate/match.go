@@ -5,8 +5,8 @@ import "math/bits"
 // This file holds what a piece of the source is taken apart into, and the match
 // finder of the level Fast. Called by encoder.segment.
 
-// A seq is a match and the number of literals before it, with the codes of its
-// length and distance.
+// A seq is a match and the number of literals before it, and after block.count
+// the codes of its length and distance.
 //
 //	 0..15  literals
 //	16..23  length less 3
@@ -27,13 +27,14 @@ const (
 	// A stored block may have 65535 (RFC 1951 3.2.4).
 	blockMax = 32 << 10
 
-	// seqMax is how many matches a block can have at most.
-	seqMax = blockMax/minMatch + 1
+	// seqMax is how many matches a block can have at most: none is shorter
+	// than four bytes.
+	seqMax = blockMax/4 + 1
 )
 
-// A block is what a piece of the source became: its matches, its literals, and
-// how often each length and distance code occurs. The literals behind the last
-// match belong to no seq.
+// A block is what a piece of the source became: its matches and its literals,
+// and what count finds: how often each symbol occurs. The literals behind the
+// last match belong to no seq.
 type block struct {
 	seqs  [seqMax]seq
 	nseqs int
@@ -42,7 +43,7 @@ type block struct {
 	literals  [blockMax + 8]byte
 	nliterals int
 
-	lit  [numLitLen]uint32 // those of the literals are counted at the end
+	lit  [numLitLen]uint32
 	dist [numDist]uint32
 }
 
