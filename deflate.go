@@ -38,7 +38,9 @@ type Compression struct {
 	// Level is 1 for fast, which is also what 0 means, or 2 for smaller.
 	Level int
 	// Threshold is the size in bytes under which a message is not worth
-	// compressing by itself. 0 means 64. It is ignored with SendTakeover, where
+	// compressing by itself. 0 means 80: recorded chat and JSON of 64 bytes come out
+	// no smaller than 96 % of their size, of 80 bytes at 90 to 95 %, of 128 at 85 %
+	// and of 256 at 60 to 66 %. It is ignored with SendTakeover, where
 	// small messages gain the most.
 	Threshold int
 	// MaxRatio, if not 0, is how many times its size a message may be inflated to;
@@ -71,7 +73,7 @@ var ErrInflateLimit = deflate.ErrTooLarge
 
 const (
 	deflateName      = "permessage-deflate"
-	defaultThreshold = 64
+	defaultThreshold = 80
 	maxWindowBits    = 15
 	minWindowBits    = 8
 )
