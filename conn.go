@@ -366,9 +366,9 @@ func (c *Conn) finish() {
 	if c.hs.Role == RoleServer {
 		c.tr.closeWrite()
 	}
-	c.reading.Lock()
+	c.awaitReading()
 	c.discard()
-	c.reading.Unlock()
+	c.unlockReading()
 	c.step(closeEOF, nil)
 }
 
@@ -378,6 +378,16 @@ func (c *Conn) awaitCloseWritten() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.closeWritten && c.stateNow() != stateClosed {
+		c.changed.Wait()
+	}
+}
+
+// awaitReading makes the caller the reader. It waits for the one who is, on the
+// condition rather than on the mutex, which a synctest bubble takes for progress.
+func (c *Conn) awaitReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.reading.TryLock() {
 		c.changed.Wait()
 	}
 }

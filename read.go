@@ -157,7 +157,7 @@ func (c *Conn) lockReading() error {
 	c.dropStream()
 	if c.stateNow() >= stateBoth {
 		c.dropBuffers()
-		c.reading.Unlock()
+		c.unlockReading()
 		return c.permanent()
 	}
 	return nil
@@ -175,9 +175,9 @@ func (c *Conn) dropStream() {
 
 func (c *Conn) unlockReading() {
 	c.reading.Unlock()
-	if c.stateNow() == stateSent {
+	if c.stateNow() != stateOpen {
 		c.mu.Lock()
-		c.changed.Broadcast() // Close may want to read the rest itself
+		c.changed.Broadcast() // Close, or finish, may want to read the rest itself
 		c.mu.Unlock()
 	}
 }
