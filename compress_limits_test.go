@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failsWith feeds frames to a connection and returns the error of the read and
-// the code of the close frame that goes out.
-func failsWith(t *testing.T, role Role, opts Options, in func(f *far) []byte) (err error, code StatusCode) {
+// failsWith feeds frames to a connection and returns the code of the close frame
+// that goes out and the error of the read.
+func failsWith(t *testing.T, role Role, opts Options, in func(f *far) []byte) (code StatusCode, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, f := compressed(t, role, "", opts)
 		s.in = in(f)
@@ -32,7 +32,7 @@ func failsWith(t *testing.T, role Role, opts Options, in func(f *far) []byte) (e
 		require.Equal(t, byte(0x88), b0)
 		code = StatusCode(p[0])<<8 | StatusCode(p[1])
 	})
-	return err, code
+	return code, err
 }
 
 // TestCompressedBroken: what does not inflate, or inflates to what is no text, is
@@ -53,7 +53,7 @@ func TestCompressedBroken(t *testing.T) {
 	} {
 		for _, role := range bothRoles {
 			for _, size := range []int{1, 100} {
-				err, code := failsWith(t, role, Options{}, func(f *far) (in []byte) {
+				code, err := failsWith(t, role, Options{}, func(f *far) (in []byte) {
 					pieces := slices.Collect(slices.Chunk(unhex(row.wire), size))
 					for i, p := range pieces {
 						b0 := byte(0)
@@ -136,7 +136,7 @@ func TestCompressedLimit(t *testing.T) {
 			if row.code == 1008 && limit < 1<<16 {
 				continue
 			}
-			err, code := failsWith(t, RoleServer, Options{ReadLimit: limit, Compression: &Compression{MaxRatio: row.ratio, ReceiveTakeover: true}},
+			code, err := failsWith(t, RoleServer, Options{ReadLimit: limit, Compression: &Compression{MaxRatio: row.ratio, ReceiveTakeover: true}},
 				func(f *far) []byte {
 					p := f.deflate(make([]byte, limit))
 					in := f.frame(0x82, make([]byte, limit)) // and plain
@@ -208,7 +208,7 @@ func TestCompressedBomb(t *testing.T) {
 	for _, limit := range []int64{1 << 16, 1 << 20, 16 << 20} {
 		for _, frames := range []int{1, 1000} {
 			w := &weighed{}
-			err, code := failsWith(t, RoleClient, Options{ReadLimit: limit, Compression: &Compression{Codec: w}}, func(f *far) []byte {
+			code, err := failsWith(t, RoleClient, Options{ReadLimit: limit, Compression: &Compression{Codec: w}}, func(f *far) []byte {
 				pieces := slices.Collect(slices.Chunk(bomb(), (len(bomb())+frames-1)/frames))
 				in := f.frame(0x42, pieces[0])
 				for _, p := range pieces[1:] {
