@@ -21,9 +21,6 @@ import (
 // sizes are the edges of the length encodings, and two that take many reads.
 var sizes = []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20, 16 << 20}
 
-// sent is how many messages a client sends: each size as text and binary.
-var sent = 2 * len(sizes)
-
 // payload is what every peer here makes for a size: text of letters after one
 // euro sign, or bytes that repeat after 251.
 func payload(op websocket.Opcode, n int) []byte {
