@@ -4,11 +4,15 @@ package main
 // the same time as anyone else's would be, over TCP on the loopback interface.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed9f1f0156/websocket/autobahn/result"
@@ -16,29 +20,44 @@ import (
 	"github.com/seed9f1f0156/websocket/autobahn/testee"
 )
 
-// self plays all cases in both roles and tells whether all passed.
-func (c *command) self(ctx context.Context) (bool, error) {
-	c.config.Done = c.progress
+// role is one side that this library plays.
+type role struct {
+	name    string
+	run     func(context.Context, []*suite.Case, suite.Config) ([]*result.Case, error)
+	reports []*result.Case
+	err     error
+}
+
+// self plays all cases in both roles, beside each other, and tells whether all passed.
+func (c *command) self(ctx context.Context) (passed bool, err error) {
+	start := time.Now()
+	var printing sync.Mutex
 	c.config.Agent = testee.Agent
-	passed := true
-	for _, role := range []struct {
-		what string
-		run  func(context.Context, []*suite.Case, suite.Config) ([]*result.Case, error)
-	}{{"server", selfServer}, {"client", selfClient}} {
-		start := time.Now()
-		reports, err := role.run(ctx, c.cases, c.config)
-		if err != nil {
-			return false, fmt.Errorf("as %s: %w", role.what, err)
+	c.config.Done = func(r *result.Case) {
+		printing.Lock()
+		defer printing.Unlock()
+		c.progress(r)
+	}
+	roles := []*role{{name: "server", run: selfServer}, {name: "client", run: selfClient}}
+	var wg sync.WaitGroup
+	for _, r := range roles {
+		wg.Go(func() { r.reports, r.err = r.run(ctx, c.cases, c.config) })
+	}
+	wg.Wait()
+	passed = true
+	outdir := c.outdir
+	for _, r := range roles {
+		if r.err != nil {
+			return false, fmt.Errorf("as %s: %w", r.name, r.err)
 		}
-		dir := c.outdir
-		if dir != "" {
-			c.outdir += "/" + role.what + "s"
+		if outdir != "" {
+			c.outdir = filepath.Join(outdir, r.name+"s")
 		}
-		ok, err := c.finish("this library as "+role.what, reports, start)
+		ok, err := c.finish("this library as "+r.name, r.reports, start)
 		if err != nil {
 			return false, err
 		}
-		c.outdir, passed = dir, passed && ok
+		passed = passed && ok
 	}
 	return passed, nil
 }
@@ -60,15 +79,10 @@ func selfServer(ctx context.Context, cases []*suite.Case, config suite.Config) (
 // selfClient puts our echo client to the cases: first those that wait, many at a
 // time, then those that move megabytes.
 func selfClient(ctx context.Context, cases []*suite.Case, config suite.Config) (all []*result.Case, err error) {
-	for _, heavy := range []bool{false, true} {
-		var part []*suite.Case
-		for _, c := range suite.ForClients(cases) {
-			if c.Heavy == heavy {
-				part = append(part, c)
-			}
-		}
+	ordered, light := suite.InOrder(suite.ForClients(cases))
+	for i, part := range [][]*suite.Case{ordered[:light], ordered[light:]} {
 		parallel := 32
-		if heavy {
+		if i > 0 {
 			parallel = runtime.GOMAXPROCS(0) + 1
 		}
 		if config.Parallel > 0 {
@@ -80,6 +94,7 @@ func selfClient(ctx context.Context, cases []*suite.Case, config suite.Config) (
 		}
 		all = append(all, reports...)
 	}
+	slices.SortFunc(all, func(a, b *result.Case) int { return cmp.Compare(a.Case, b.Case) })
 	return all, nil
 }
 

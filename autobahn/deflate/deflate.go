@@ -148,6 +148,10 @@ func matchLen(a, b []byte) int {
 
 // block writes the tokens, which stand for raw, in the shortest of the three forms.
 func (c *Compressor) block(raw []byte) {
+	if c.noise(len(raw)) {
+		c.stored(raw)
+		return
+	}
 	c.lit[256]++ // end of block
 	dyn := newDynamic(&c.lit, &c.dist)
 	extra := c.extraBits()
@@ -166,6 +170,12 @@ func (c *Compressor) block(raw []byte) {
 		dyn.writeHeader(&c.w)
 		c.codes(&dyn.lit, &dyn.dist)
 	}
+}
+
+// noise tells whether n octets are hardly worth a look: nearly all of them literals, and
+// none of these much more frequent than the others.
+func (c *Compressor) noise(n int) bool {
+	return n > 4096 && len(c.tokens) > n-n/32 && slices.Max(c.lit[:256]) < uint32(n/64)
 }
 
 func (c *Compressor) stored(raw []byte) {

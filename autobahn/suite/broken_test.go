@@ -88,7 +88,7 @@ var brokenPeers = []brokenPeer{
 	{"continues a message with its opcode", brokenpeer.FragmentsWithOpcode, asServer, echoed + "," + afterBad + "," + packs + ",23.1.2", "1.1.1,6.1.2"},
 	{"gives up after 1000 fragments", brokenpeer.Fragments1000, asBoth, "9.3.1,9.4.2,23.1.3", ""},
 	{"has no limit on fragments", brokenpeer.NoFragmentLimit, asServer, "23.2.1", ""},
-	{"unmasks each read from the start of the key", brokenpeer.UnmasksAtZero, asServer, "1.1.6,1.1.7,1.1.8,10.1.1,23.1.2,24.4.4", ""},
+	{"unmasks each read from the start of the key", brokenpeer.UnmasksAtZero, asServer, "1.1.6,1.1.7,1.1.8,10.1.1,23.1.2", ""},
 	{"masks as a server, or does not as a client", brokenpeer.WrongMask, asBoth, echoed + "," + afterBad + "," + packs + "," + pinged + ",23.1.2", ""},
 	{"writes 125 in 16 bits", brokenpeer.Length125Long, asBoth, "1.1.2,1.2.2,2.4,2.6", ""},
 	{"writes 126 in 7 bits", brokenpeer.Length126Short, asBoth, "1.1.3,1.2.3", ""},
@@ -125,8 +125,9 @@ var brokenPeers = []brokenPeer{
 // busy machine a limit may be missed then, so a peer with another result is played
 // again by itself.
 func TestBrokenPeers(t *testing.T) {
+	t.Parallel()
 	require.GreaterOrEqual(t, len(brokenPeers), 25)
-	slots := make(chan struct{}, 30)
+	slots := make(chan struct{}, 40)
 	again := make(chan func(), 2*len(brokenPeers))
 	var wg sync.WaitGroup
 	for _, b := range brokenPeers {
@@ -171,7 +172,7 @@ func findings(t *testing.T, b brokenPeer, role int) (found, want []string) {
 	if b.found != "" {
 		patterns += "," + b.found
 	}
-	reports := play(t, b.bad, patterns)
+	reports := play(t, b.bad, patterns, 2)
 	for _, c := range Catalogue() {
 		r := reports[c.ID]
 		if r == nil {

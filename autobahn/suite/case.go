@@ -24,6 +24,8 @@ type Case struct {
 	// and after all others, so that no time limit is missed for want of a CPU.
 	Heavy bool
 
+	order int // among heavy cases: what can share compressed messages stands together
+
 	// NoServer and NoClient mark own cases that cannot be put to a server, or to a
 	// client.
 	NoServer, NoClient bool

@@ -203,6 +203,7 @@ func deflateCase(id string, x int, data *dataset, g deflateGroup) *Case {
 			return &deflated{data: data, size: row.size, count: 1000, cut: row.cut, limit: row.limit}
 		})
 	c.offers, c.accept = g.offers, g.accept
+	c.order = data.size<<20 | row.size
 	return c
 }
 

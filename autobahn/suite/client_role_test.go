@@ -12,14 +12,14 @@ import (
 )
 
 // againstClient puts a peer client with the defect to the cases.
-func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*result.Case {
+func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string, scale float64) map[string]*result.Case {
 	t.Helper()
 	cases, err := Select(patterns)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	byID := map[string]*result.Case{}
-	fuzzer := &ClientServer{Cases: ForClients(cases), Config: Config{Messages: few, TimeoutScale: 2}, Update: func(agent string, reports []*result.Case) {
+	fuzzer := &ClientServer{Cases: ForClients(cases), Config: Config{Messages: few, TimeoutScale: scale}, Update: func(agent string, reports []*result.Case) {
 		for _, r := range reports {
 			byID[r.ID] = r
 		}
@@ -35,7 +35,8 @@ func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string) map[str
 }
 
 func TestSoundClient(t *testing.T) {
-	reports := againstClient(t, brokenpeer.Sound, "*")
+	t.Parallel()
+	reports := againstClient(t, brokenpeer.Sound, "*", 3)
 	require.NotEmpty(t, reports)
 	for id, r := range reports {
 		if !r.Entry().Passed(id, true) {

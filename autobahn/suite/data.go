@@ -67,24 +67,26 @@ var (
 	topics = strings.Fields("compression framing handshake latency masking network protocol socket stream throughput transport window")
 )
 
-// makeJSON is a list of records, indented, as an export of some service has it.
+// makeJSON is a list of machines with their last measurements, indented, as an export
+// of some service has it. Much of it repeats what stands a few lines before, so that
+// even the smallest window finds something.
 func makeJSON(r *rand.Rand, size int) []byte {
 	var b strings.Builder
-	b.WriteString("{\n  \"version\": 3,\n  \"records\": [\n")
+	b.WriteString("{\n  \"version\": 3,\n  \"machines\": [\n")
 	const end = "\n  ],\n  \"note\": \"%s\"\n}\n"
 	for id := 1; ; id++ {
 		first, last := pick(r, firstNames), pick(r, lastNames)
-		rec := fmt.Sprintf("    {\n      \"id\": %d,\n      \"type\": \"record\",\n      \"name\": \"%s %s\",\n"+
-			"      \"email\": \"%s.%s@example.com\",\n      \"city\": \"%s\",\n      \"state\": \"%s\",\n"+
-			"      \"score\": %d.%d,\n      \"tags\": [\n        \"%s\",\n        \"%s\"\n      ],\n"+
-			"      \"verified\": %v,\n      \"referrer\": null,\n      \"about\": \"%s\",\n"+
-			"      \"preferences\": {\n        \"language\": \"en\",\n        \"newsletter\": false,\n        \"theme\": \"automatic\",\n"+
-			"        \"notifications\": [\n          \"mentions\",\n          \"releases\",\n          \"security\"\n        ]\n      },\n"+
-			"      \"limits\": {\n        \"messages\": 1048576,\n        \"connections\": 1024,\n        \"rate\": \"unlimited\"\n      },\n"+
-			"      \"permissions\": {\n        \"read\": true,\n        \"write\": true,\n        \"administer\": false\n      },\n"+
-			"      \"avatar\": \"https://images.example.com/avatars/%d.png\"\n    }",
-			id, first, last, strings.ToLower(first), strings.ToLower(last),
-			pick(r, cities), pick(r, states), r.IntN(100), r.IntN(10), pick(r, topics), pick(r, topics), r.IntN(4) > 0, pick(r, sentences), id)
+		rec := fmt.Sprintf("    {\n      \"id\": %d,\n      \"owner\": \"%s %s\",\n      \"email\": \"%s.%s@example.com\",\n"+
+			"      \"city\": \"%s\",\n      \"about\": \"%s\",\n      \"measurements\": [\n",
+			id, first, last, strings.ToLower(first), strings.ToLower(last), pick(r, cities), pick(r, sentences))
+		for n := range 6 {
+			if n > 0 {
+				rec += ",\n"
+			}
+			rec += fmt.Sprintf("        {\n          \"topic\": \"%s\",\n          \"value\": %d,\n          \"unit\": \"milliseconds\",\n"+
+				"          \"state\": \"%s\",\n          \"verified\": true,\n          \"comment\": null\n        }", pick(r, topics), r.IntN(1000), pick(r, states))
+		}
+		rec += "\n      ]\n    }"
 		if b.Len()+len(rec)+len(end) > size {
 			break
 		}
@@ -135,14 +137,15 @@ func makeProse(r *rand.Rand, size int) []byte {
 	// Prose repeats itself: a stock of phrases turns up again and again.
 	var stock []string
 	for range 40 {
-		stock = append(stock, pick(r, articles)+" "+pick(r, adjectives)+" "+pick(r, nouns)+" "+pick(r, verbs))
+		stock = append(stock, pick(r, articles)+" "+pick(r, adjectives)+" "+pick(r, nouns)+" "+pick(r, verbs)+", "+
+			pick(r, links)+" "+pick(r, articles)+" "+pick(r, nouns)+" "+pick(r, verbs))
 	}
 	b := make([]byte, 0, size+200)
 	for line := 0; len(b) < size; {
 		s := pick(r, stock)
 		switch r.IntN(4) {
 		case 0:
-			s += ", " + pick(r, links) + " " + pick(r, stock) + "."
+			s += ", " + pick(r, stock) + "."
 		case 1:
 			s += " " + pick(r, nouns) + "!"
 		default:
@@ -186,7 +189,7 @@ func makeBitmap(r *rand.Rand, size int) []byte {
 				g = 90 - (hill-y)/3
 			}
 			if grain--; grain < 0 {
-				grain = r.IntN(160)
+				grain = r.IntN(600)
 				g += r.IntN(5) - 2
 			}
 			b = append(b, byte(max(0, min(255, g))))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed9f1f0156/websocket/autobahn/brokenpeer"
 	"github.com/seed9f1f0156/websocket/autobahn/result"
 )
 
@@ -79,7 +80,8 @@ func TestVerdicts(t *testing.T) {
 
 // A failing case is explained frame by frame, with its rule.
 func TestExplain(t *testing.T) {
-	reports := against(t, 1, "3.4") // AcceptsRSV
+	t.Parallel()
+	reports := against(t, brokenpeer.AcceptsRSV, "3.4", 1)
 	var b bytes.Buffer
 	Explain(&b, reports["3.4"])
 	for _, want := range []string{

@@ -5,6 +5,7 @@ package suite
 // there are CPUs.
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,40 +41,67 @@ func (c *Config) scale() float64 {
 }
 
 // RunServer plays the cases, as a client, against the server at url, a ws:// or
-// wss:// address, and returns their reports in the order of the cases. It returns
-// early only if ctx ends.
+// wss:// address, and returns their reports in the order of the cases, without those
+// that cannot be put to a server. It returns early only if ctx ends.
 func RunServer(ctx context.Context, address string, cases []*Case, cfg Config) ([]*result.Case, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
 		return nil, fmt.Errorf("autobahn: %q is not a ws:// or wss:// address", address)
 	}
-	reports := make([]*result.Case, len(cases))
 	var done sync.Mutex
-	err = eachCase(ctx, cases, cfg.Parallel, func(i int) {
-		r := playServer(ctx, u, cases[i], &cfg)
+	byCase := map[*Case]*result.Case{}
+	err = eachCase(ctx, cases, cfg.Parallel, func(c *Case) {
+		r := playServer(ctx, u, c, &cfg)
 		done.Lock()
 		defer done.Unlock()
-		if reports[i] = r; cfg.Done != nil {
+		if byCase[c] = r; cfg.Done != nil {
 			cfg.Done(r)
 		}
 	})
+	var reports []*result.Case
+	for _, c := range cases {
+		if r := byCase[c]; r != nil {
+			reports = append(reports, r)
+		}
+	}
 	return reports, err
 }
 
-// eachCase calls play for the index of every case that can be put to a server.
-func eachCase(ctx context.Context, cases []*Case, parallel int, play func(int)) error {
+// InOrder returns the cases in the order in which they are best played: those that
+// wait, then those that move megabytes; light tells how many the former are.
+func InOrder(cases []*Case) (ordered []*Case, light int) {
+	ordered = slices.Clone(cases)
+	slices.SortStableFunc(ordered, func(a, b *Case) int {
+		switch {
+		case a.Heavy != b.Heavy && b.Heavy:
+			return -1
+		case a.Heavy != b.Heavy:
+			return 1
+		}
+		return cmp.Compare(a.order, b.order)
+	})
+	light = slices.IndexFunc(ordered, func(c *Case) bool { return c.Heavy })
+	if light < 0 {
+		light = len(ordered)
+	}
+	return ordered, light
+}
+
+// eachCase calls play for every case that can be put to a server.
+func eachCase(ctx context.Context, cases []*Case, parallel int, play func(*Case)) error {
 	if parallel <= 0 {
 		parallel = 32
 	}
-	for _, heavy := range []bool{false, true} {
+	ordered, light := InOrder(cases)
+	for i, part := range [][]*Case{ordered[:light], ordered[light:]} {
 		n := parallel
-		if heavy {
+		if i > 0 {
 			n = min(parallel, runtime.GOMAXPROCS(0)+1)
 		}
 		slots := make(chan struct{}, n)
 		var wg sync.WaitGroup
-		for i, c := range cases {
-			if c.Heavy != heavy || c.NoServer {
+		for _, c := range part {
+			if c.NoServer {
 				continue
 			}
 			select {
@@ -84,7 +113,7 @@ func eachCase(ctx context.Context, cases []*Case, parallel int, play func(int)) 
 			}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				play(i)
+				play(c)
 			})
 		}
 		wg.Wait()

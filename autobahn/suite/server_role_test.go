@@ -13,14 +13,14 @@ import (
 const few = 12
 
 // against plays cases against a peer server with the defect.
-func against(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*result.Case {
+func against(t *testing.T, bad brokenpeer.Defect, patterns string, scale float64) map[string]*result.Case {
 	t.Helper()
 	cases, err := Select(patterns)
 	require.NoError(t, err)
 	server, err := brokenpeer.Serve(bad)
 	require.NoError(t, err)
 	defer server.Close()
-	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer", Messages: few, TimeoutScale: 2})
+	reports, err := RunServer(t.Context(), server.URL, cases, Config{Agent: "peer", Messages: few, TimeoutScale: scale})
 	require.NoError(t, err)
 	byID := map[string]*result.Case{}
 	for _, r := range reports {
@@ -32,7 +32,8 @@ func against(t *testing.T, bad brokenpeer.Defect, patterns string) map[string]*r
 }
 
 func TestSoundServer(t *testing.T) {
-	for id, r := range against(t, brokenpeer.Sound, "*") {
+	t.Parallel()
+	for id, r := range against(t, brokenpeer.Sound, "*", 3) {
 		if !r.Entry().Passed(id, true) {
 			t.Errorf("%s: %s (%s), close %s (%s)", id, r.Behavior, r.Result, r.BehaviorClose, r.ResultClose)
 		}

@@ -27,16 +27,19 @@ type stream struct {
 	mu   sync.Mutex
 	out  *deflate.Compressor
 	msgs [][]byte
-	held int // sessions that use it
+
+	bytes int // of msgs
+	held  int // sessions that use it
 }
 
 var streams = struct {
 	sync.Mutex
-	all map[streamKey]*stream
+	all  map[streamKey]*stream
+	idle int // octets of those that no session uses
 }{all: map[streamKey]*stream{}}
 
-// streamsKept bounds the streams that no session uses but another may.
-const streamsKept = 12
+// bytesKept bounds the streams that no session uses but another soon may.
+const bytesKept = 64 << 20
 
 // openStream returns the stream of a key; release gives it back.
 func openStream(key streamKey) *stream {
@@ -47,6 +50,9 @@ func openStream(key streamKey) *stream {
 		st = &stream{key: key, out: deflate.NewCompressor(key.bits, key.context)}
 		streams.all[key] = st
 	}
+	if st.held == 0 {
+		streams.idle -= st.bytes
+	}
 	st.held++
 	return st
 }
@@ -54,12 +60,16 @@ func openStream(key streamKey) *stream {
 func (st *stream) release() {
 	streams.Lock()
 	defer streams.Unlock()
-	st.held--
+	if st.held--; st.held > 0 {
+		return
+	}
+	streams.idle += st.bytes
 	for key, other := range streams.all {
-		if len(streams.all) <= streamsKept {
+		if streams.idle <= bytesKept {
 			return
 		}
 		if other.held == 0 {
+			streams.idle -= other.bytes
 			delete(streams.all, key)
 		}
 	}
@@ -71,7 +81,8 @@ func (st *stream) message(k int) []byte {
 	defer st.mu.Unlock()
 	for len(st.msgs) <= k {
 		plain := st.key.data.message(len(st.msgs), st.key.size)
-		st.msgs = append(st.msgs, st.out.Append(make([]byte, 0, len(plain)/4+16), plain))
+		m := st.out.Append(nil, plain)
+		st.msgs, st.bytes = append(st.msgs, m), st.bytes+len(m)
 	}
 	return st.msgs[k]
 }
