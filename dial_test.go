@@ -252,11 +252,12 @@ func TestCLI08NotSwitched(t *testing.T) {
 		"chunked": {func(*http.Request) string {
 			return "HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n"
 		}, 502, "bad"},
-		"long body":  {func(*http.Request) string { return "HTTP/1.1 500 Oh\r\nContent-Length: 12000\r\n\r\n" + long }, 500, long[:4096]},
-		"no length":  {func(*http.Request) string { return "HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\n" + long }, 500, long[:4096]},
-		"no content": {func(*http.Request) string { return "HTTP/1.1 204 No Content\r\n\r\n" }, 204, ""},
-		"3xx":        {func(*http.Request) string { return "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n" }, 302, ""},
-		"old HTTP":   {func(*http.Request) string { return "HTTP/1.0 404 Not Found\r\nContent-Length: 2\r\n\r\nno" }, 404, "no"},
+		"long body":     {func(*http.Request) string { return "HTTP/1.1 500 Oh\r\nContent-Length: 12000\r\n\r\n" + long }, 500, long[:4096]},
+		"no length":     {func(*http.Request) string { return "HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\n" + long }, 500, long[:4096]},
+		"no content":    {func(*http.Request) string { return "HTTP/1.1 204 No Content\r\n\r\n" }, 204, ""},
+		"3xx":           {func(*http.Request) string { return "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n" }, 302, ""},
+		"old HTTP, 200": {func(*http.Request) string { return "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok" }, 200, "ok"},
+		"old HTTP":      {func(*http.Request) string { return "HTTP/1.0 404 Not Found\r\nContent-Length: 2\r\n\r\nno" }, 404, "no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr, _ := answering(t, row.answer)

@@ -497,15 +497,18 @@ const (
 func TestProxySOCKS5(t *testing.T) {
 	leakCheck(t)
 	server, _ := answering(t, func(r *http.Request) string { return switching(r) + helloEchoed })
+	long := strings.Repeat("a", 255)
 	for name, row := range map[string]struct {
 		scheme, user, host string
 		exchange           []string
 	}{
-		"name":               {"socks5", "", "host.example", []string{socksHello, "\x05\x00", socksHost, socksOK4}},
-		"name, socks5h":      {"socks5h", "", "host.example", []string{socksHello, "\x05\x00", socksHost, socksOK4}},
-		"IPv4":               {"socks5", "", "192.0.2.1", []string{socksHello, "\x05\x00", "\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50", socksOK4}},
-		"IPv6":               {"socks5", "", "[2001:db8::1]:8080", []string{socksHello, "\x05\x00", "\x05\x01\x00\x04\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x1f\x90", socksOK4}},
-		"user":               {"socks5", "alice:secret@", "host.example", []string{socksHelloUser, "\x05\x02", socksLoginText, "\x01\x00", socksHost, socksOK4}},
+		"name":          {"socks5", "", "host.example", []string{socksHello, "\x05\x00", socksHost, socksOK4}},
+		"name, socks5h": {"socks5h", "", "host.example", []string{socksHello, "\x05\x00", socksHost, socksOK4}},
+		"IPv4":          {"socks5", "", "192.0.2.1", []string{socksHello, "\x05\x00", "\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50", socksOK4}},
+		"IPv6":          {"socks5", "", "[2001:db8::1]:8080", []string{socksHello, "\x05\x00", "\x05\x01\x00\x04\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x1f\x90", socksOK4}},
+		"user":          {"socks5", "alice:secret@", "host.example", []string{socksHelloUser, "\x05\x02", socksLoginText, "\x01\x00", socksHost, socksOK4}},
+		"user, as long as can be": {"socks5", long + ":" + long + "@", "host.example",
+			[]string{socksHelloUser, "\x05\x02", "\x01\xff" + long + "\xff" + long, "\x01\x00", socksHost, socksOK4}},
 		"user, not wanted":   {"socks5", "alice:secret@", "host.example", []string{socksHelloUser, "\x05\x00", socksHost, socksOK4}},
 		"bound to IPv6":      {"socks5", "", "host.example", []string{socksHello, "\x05\x00", socksHost, "\x05\x00\x00\x04" + strings.Repeat("\x00", 18)}},
 		"bound to a name":    {"socks5", "", "host.example", []string{socksHello, "\x05\x00", socksHost, "\x05\x00\x00\x03\x02ab\x00\x01"}},
