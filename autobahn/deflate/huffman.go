@@ -124,14 +124,32 @@ func lengthsFor(freq []uint32, length []uint8, limit int) {
 	slices.SortFunc(leaves, func(a, b leaf) int {
 		return cmp.Or(cmp.Compare(a.freq, b.freq), cmp.Compare(a.symbol, b.symbol))
 	})
-	// Two queues: leaves in order, and the inner nodes, which come into being in order.
-	n := len(leaves)
-	weight, parent := make([]uint32, 2*n-1), make([]int, 2*n-1)
+	weight := make([]uint32, len(leaves), 2*len(leaves))
 	for i, l := range leaves {
 		weight[i] = l.freq
 	}
+	count := depths(weight, limit)
+	shorten(&count, limit)
+	// The rarest symbols get the longest codes.
+	l := limit
+	for _, leaf := range leaves {
+		for count[l] == 0 {
+			l--
+		}
+		length[leaf.symbol] = uint8(l)
+		count[l]--
+	}
+}
+
+// depths builds the tree of Huffman over leaves with the weights, which ascend, and
+// returns how many have each depth, those deeper than limit counted at limit.
+func depths(weight []uint32, limit int) (count [64]int) {
+	n := len(weight)
+	parent := make([]int, 2*n-1)
+	// Two queues: leaves in order, and the inner nodes, which come into being in order.
 	leafAt, innerAt := 0, n
 	for node := n; node < 2*n-1; node++ {
+		weight = append(weight, 0)
 		for range 2 {
 			pick := innerAt
 			if leafAt < n && (innerAt >= node || weight[leafAt] <= weight[innerAt]) {
@@ -145,23 +163,13 @@ func lengthsFor(freq []uint32, length []uint8, limit int) {
 		}
 	}
 	depth := make([]int, 2*n-1)
-	var count [64]int
 	for i := 2*n - 3; i >= 0; i-- {
 		depth[i] = depth[parent[i]] + 1
 		if i < n {
 			count[min(depth[i], limit)]++
 		}
 	}
-	shorten(&count, limit)
-	// The rarest symbols get the longest codes.
-	l := limit
-	for _, leaf := range leaves {
-		for count[l] == 0 {
-			l--
-		}
-		length[leaf.symbol] = uint8(l)
-		count[l]--
-	}
+	return count
 }
 
 // shorten repairs the counts after codes longer than limit were cut to it: as long as

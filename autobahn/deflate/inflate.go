@@ -164,12 +164,26 @@ func (f *Inflater) readCodes() error {
 		return err
 	}
 	clear(lengths[:19])
-	for i := 0; i < nLit+nDist; {
+	if err := f.readLengths(lengths[:nLit+nDist]); err != nil {
+		return err
+	}
+	if lengths[256] == 0 {
+		return errLengths
+	}
+	if err := f.lit.build(lengths[:nLit]); err != nil {
+		return err
+	}
+	return f.dist.build(lengths[nLit : nLit+nDist])
+}
+
+// readLengths reads the lengths of both codes, which are coded themselves.
+func (f *Inflater) readLengths(lengths []uint8) error {
+	for i := 0; i < len(lengths); {
 		sym, err := f.symbol(&f.lit)
 		if err != nil {
 			return err
 		}
-		value, n := uint8(0), 1
+		value, n, ok := uint8(0), 1, true
 		switch {
 		case sym < 16:
 			value = uint8(sym)
@@ -187,7 +201,7 @@ func (f *Inflater) readCodes() error {
 		if !ok {
 			return errTruncated
 		}
-		if i+n > nLit+nDist {
+		if i+n > len(lengths) {
 			return errLengths
 		}
 		for range n {
@@ -195,13 +209,7 @@ func (f *Inflater) readCodes() error {
 			i++
 		}
 	}
-	if lengths[256] == 0 {
-		return errLengths
-	}
-	if err := f.lit.build(lengths[:nLit]); err != nil {
-		return err
-	}
-	return f.dist.build(lengths[nLit : nLit+nDist])
+	return nil
 }
 
 func (f *Inflater) repeat(base int, bits uint) (int, bool) {
