@@ -39,8 +39,7 @@ func (r *refusal) body() string {
 	return r.rule + "\n\n" + r.hint + "\n"
 }
 
-// "The server MUST send an Upgrade header field in a 426 response to indicate the
-// required protocol(s)" (RFC 9110, section 15.5.22).
+// A 426 has to say what to upgrade to (RFC 9110, section 15.5.22).
 var (
 	upgradeFields = [][2]string{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}}
 	versionFields = [][2]string{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}}

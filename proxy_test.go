@@ -440,7 +440,7 @@ func TestProxyAddr(t *testing.T) {
 	}
 }
 
-// TestProxyFromEnvironment: the default asks the environment, which the standard
+// TestProxyDefaults: the default asks the environment, which the standard
 // library reads once in a process; so it is looked at, and not used.
 func TestProxyDefaults(t *testing.T) {
 	d, err := newDialer("ws://example.com", nil)
