@@ -28,14 +28,13 @@ const wsVersion = "8.18.3"
 type program struct {
 	name    string
 	command func(t *testing.T) []string
-	serves  bool
 }
 
 func TestPrograms(t *testing.T) {
 	if testing.Short() {
-		t.Skip("needs node, Python and Java: left out by -short")
+		t.Skip("needs node, Python, Java and a C compiler: left out by -short")
 	}
-	for _, p := range []program{{"ws", node, true}, {"websockets", python, true}} {
+	for _, p := range []program{{"ws", node}, {"websockets", python}} {
 		t.Run(p.name, func(t *testing.T) {
 			command := p.command(t)
 			for _, mode := range modes {
@@ -48,6 +47,12 @@ func TestPrograms(t *testing.T) {
 			}
 		})
 	}
+	t.Run("libwebsockets", func(t *testing.T) {
+		command := libwebsockets(t)
+		drive(t, start(t, append(command, "serve")), nil)
+		url := startEcho(t, nil)
+		run(t, append(command, "dial", url+"/whole", url+"/fragments"))
+	})
 	t.Run("java", func(t *testing.T) {
 		java := find(t, "java", "a JDK of version 17 or later: Debian's default-jdk-headless")
 		url := startEcho(t, nil)
@@ -88,6 +93,16 @@ func python(t *testing.T) []string {
 	}
 	t.Fatal("no python3 has websockets: install Debian's python3-websockets, or run with -short")
 	return nil
+}
+
+// libwebsockets compiles the peer in C.
+func libwebsockets(t *testing.T) []string {
+	path := filepath.Join(t.TempDir(), "peer")
+	cc := exec.CommandContext(t.Context(), find(t, "cc", "Debian's gcc and libwebsockets-dev"), "-O2", "-Wall", "-Wextra", "-Werror",
+		"-o", path, filepath.Join("testdata", "peer.c"), "-lwebsockets")
+	out, err := cc.CombinedOutput()
+	require.NoError(t, err, "%s\ninstall Debian's libwebsockets-dev, or run with -short", out)
+	return []string{path}
 }
 
 // start starts a server, which prints its URL, and stops it when the test ends.
