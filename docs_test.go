@@ -8,6 +8,8 @@ package websocket
 //   - Any other block is a fragment: declarations, or statements. It may use the
 //     packages of known without importing them, and the names of prelude; variables
 //     that it declares and does not use are fine.
+//   - In tables whose second column is headed "here", what that column has in
+//     backquotes is a fragment too.
 //
 // A block fenced with more than "go", as in "```go gorilla", is another library's
 // and is compiled by the module middleware, which requires these.
@@ -57,13 +59,38 @@ var (
 	msg  []byte
 	err  error
 	all  []*websocket.Conn
+
+	addr     string
+	data     []byte
+	mask     [4]byte
+	header   http.Header
+	client   *http.Client
+	stream   io.ReadWriteCloser
+	prepared *websocket.Prepared
+	receiver websocket.Receiver
+	closed   *websocket.CloseError
+	tooBig   *websocket.MessageTooBigError
+	v        any
 )
-type Message struct { From, Text string }
-type Reply struct { OK bool }
-func handle(websocket.Opcode, []byte) error { return nil }
+
+type (
+	Message struct{ From, Text string }
+	Reply   struct{ OK bool }
+	T       any
+)
+
+func handle(websocket.Opcode, []byte) error                        { return nil }
+func choose([]string) (string, error)                              { return "", nil }
+func authenticate(*http.Request) (context.Context, error)          { return nil, nil }
+func onClose(*websocket.Conn, websocket.StatusCode, bool, error)    {}
+func onControl(*websocket.Conn, websocket.Opcode, []byte)           {}
 `
 
-var goBlock = regexp.MustCompile("(?s)\n```go\n(.*?)\n```")
+var (
+	goBlock   = regexp.MustCompile("(?s)\n```go\n(.*?)\n```")
+	hereTable = regexp.MustCompile("\n\\| [a-z]+ \\| here \\|.*\n((?:\\|.*\n)+)")
+	hereCell  = regexp.MustCompile("(?m)^\\| `[^`]+` \\| `([^`]+)` \\|")
+)
 
 func TestDocs(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
@@ -73,7 +100,7 @@ func TestDocs(t *testing.T) {
 	require.NoError(t, err)
 	pages = append(pages, "README.md", "SECURITY.md")
 	check := newDocChecker(t)
-	var programs, fragments int
+	var programs, fragments, cells int
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
@@ -88,9 +115,28 @@ func TestDocs(t *testing.T) {
 				require.NoError(t, check.fragment(block), "%s\n%s", where, block)
 			}
 		}
+		for _, table := range hereTable.FindAllStringSubmatch(string(text), -1) {
+			rows := strings.Count(table[1], "\n") - 1
+			found := hereCell.FindAllStringSubmatch(table[1], -1)
+			require.Len(t, found, rows, "a row of %s that is not of the form | `theirs` | `ours` |", page)
+			for _, cell := range found {
+				cells++
+				require.NoError(t, check.fragment(statement(cell[1])), "%s: %s", page, cell[1])
+			}
+		}
 	}
 	require.GreaterOrEqual(t, programs, 9)
-	require.GreaterOrEqual(t, fragments, 2)
+	require.GreaterOrEqual(t, fragments, 7)
+	require.GreaterOrEqual(t, cells, 80)
+}
+
+// statement makes a statement of an expression that is none.
+func statement(src string) string {
+	x, err := parser.ParseExpr(src)
+	if _, call := x.(*ast.CallExpr); err != nil || call {
+		return src
+	}
+	return "_ = " + src
 }
 
 // TestDocsSeesMistakes is the test of the check.
