@@ -334,7 +334,18 @@ func closeReply(ev closeEvent, cause error) (StatusCode, string) {
 	return e.Code, e.Reason
 }
 
-func (c *Conn) closeTimedOut() { c.abort(errCloseTimeout) }
+// closeTimedOut ends a closing handshake that takes too long. That is not the
+// peer's doing if our close frame could not be sent.
+func (c *Conn) closeTimedOut() {
+	c.wmu.Lock()
+	err := c.werr
+	c.wmu.Unlock()
+	if err == nil {
+		c.abort(errCloseTimeout)
+		return
+	}
+	c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: err})
+}
 
 // abort closes the stream now.
 func (c *Conn) abort(cause error) {
