@@ -83,7 +83,7 @@ func (c *conn) failWith(code int) {
 		code = 1011
 	}
 	_ = c.write(finBit|opClose, []byte{byte(code >> 8), byte(code)})
-	c.waitEOF(200 * time.Millisecond)
+	c.waitEOF(10 * time.Second)
 }
 
 // waitEOF reads until the other side closes TCP, at most for d, so that closing with

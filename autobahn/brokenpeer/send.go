@@ -176,7 +176,7 @@ func (c *conn) closed(p []byte) error {
 		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		return nil
 	}
-	c.waitEOF(2 * time.Second)
+	c.waitEOF(10 * time.Second)
 	return io.EOF
 }
 

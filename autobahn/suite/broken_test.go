@@ -130,7 +130,10 @@ func TestBrokenPeers(t *testing.T) {
 	slots := make(chan struct{}, 40)
 	again := make(chan func(), 2*len(brokenPeers))
 	var wg sync.WaitGroup
-	for _, b := range brokenPeers {
+	for i, b := range brokenPeers {
+		if raceDetector && i%8 != 0 {
+			continue
+		}
 		for _, role := range []int{asServer, asClient} {
 			if b.roles&role == 0 {
 				continue

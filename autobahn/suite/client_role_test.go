@@ -36,7 +36,11 @@ func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string, scale f
 
 func TestSoundClient(t *testing.T) {
 	t.Parallel()
-	reports := againstClient(t, brokenpeer.Sound, "*", 3)
+	patterns, scale := "*", 3.0
+	if raceDetector {
+		patterns, scale = controlClient, 10
+	}
+	reports := againstClient(t, brokenpeer.Sound, patterns, scale)
 	require.NotEmpty(t, reports)
 	for id, r := range reports {
 		if !r.Entry().Passed(id, true) {
