@@ -77,6 +77,7 @@ type (
 	Message struct{ From, Text string }
 	Reply   struct{ OK bool }
 	T       any
+	userKey struct{}
 )
 
 func handle(websocket.Opcode, []byte) error                        { return nil }
@@ -126,7 +127,7 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, programs, 9)
-	require.GreaterOrEqual(t, fragments, 7)
+	require.GreaterOrEqual(t, fragments, 12)
 	require.GreaterOrEqual(t, cells, 80)
 }
 
