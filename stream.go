@@ -218,7 +218,7 @@ func (w *messageWriter) Close() error {
 }
 
 // flush sends the buffer as a fragment. If the message cannot be finished, nor
-// left as it is, the connection cannot go on.
+// left as it is, the connection cannot go on; if it is being closed, it need not.
 func (w *messageWriter) flush(fin bool) error {
 	var p []byte
 	if w.buf != nil {
@@ -232,7 +232,7 @@ func (w *messageWriter) flush(fin bool) error {
 		return nil
 	}
 	w.done = true
-	if err != nil && w.begun {
+	if err != nil && w.begun && w.c.stateNow() == stateOpen {
 		w.c.abort(&CloseError{Code: StatusAbnormalClosure, Err: err})
 	}
 	w.c.endMessage()
