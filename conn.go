@@ -301,7 +301,7 @@ func (c *Conn) step(ev closeEvent, cause error) {
 		c.err = cause
 	}
 	if ev == closeFailed || s.do&actAbort != 0 {
-		if was < stateBoth {
+		if was < stateBoth || was == stateBoth && !c.closeWritten && c.unclean == nil {
 			c.unclean = cause
 		}
 	}

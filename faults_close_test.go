@@ -1,7 +1,7 @@
 package websocket_test
 
 // Close at bad moments: what it says if its own close frame cannot be sent, and that
-// it comes to its end within a message.
+// it comes to its end within a message; and reads at the moment when a write fails.
 
 import (
 	"context"
@@ -74,4 +74,79 @@ func TestCloseWithinFragments(t *testing.T) {
 			require.Equal(t, websocket.StatusGoingAway, ce.Code)
 		})
 	}
+}
+
+// TestCloseAnswerIsLost: a closing handshake in which the peer's close frame came and
+// ours did not go out is not complete, whoever keeps it from going out.
+func TestCloseAnswerIsLost(t *testing.T) {
+	for name, cancelled := range map[string]bool{"cut by its context": true, "stuck": false} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := wstest.NetPipe(16)
+			defer theirs.Close()
+			c, err := websocket.NewConn(ours, websocket.Handshake{Role: websocket.RoleClient}, nil)
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			wrote := make(chan error, 1)
+			go func() { wrote <- c.Write(ctx, websocket.Binary, make([]byte, 100)) }()
+			synctest.Wait()
+			_, err = theirs.Write([]byte{0x88, 0x00})
+			require.NoError(t, err)
+			var ce *websocket.CloseError
+			_, _, err = c.Read(context.Background())
+			require.ErrorAs(t, err, &ce)
+			require.Equal(t, websocket.StatusNoStatus, ce.Code)
+			if cancelled {
+				cancel()
+			}
+			require.Error(t, c.Close(websocket.StatusNormalClosure, ""), name)
+			require.Equal(t, err, <-wrote, name)
+		})
+	}
+}
+
+// TestReadAfterFailedWrite: a write that failed looks for what the peer had said
+// last. A read that comes meanwhile waits for that, and is no second reader.
+func TestReadAfterFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := wstest.NetPipe(0)
+		broken := wstest.WithFaults(ours, wstest.Faults{Write: wstest.Fault{Do: wstest.Broken}})
+		c, err := websocket.NewConn(broken, websocket.Handshake{Role: websocket.RoleClient}, nil)
+		require.NoError(t, err)
+		defer c.CloseNow()
+		wrote := make(chan error, 1)
+		go func() { wrote <- c.Write(context.Background(), websocket.Binary, nil) }()
+		synctest.Wait()
+		go func() {
+			<-time.After(10 * time.Millisecond)
+			theirs.Write([]byte{0x81, 0x02, 'h', 'i', 0x88, 0x02, 0x03, 0xE8})
+		}()
+		_, p, err := c.Read(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, "hi", string(p))
+		require.Error(t, <-wrote)
+		var ce *websocket.CloseError
+		_, _, err = c.Read(context.Background())
+		require.ErrorAs(t, err, &ce)
+		require.Equal(t, websocket.StatusNormalClosure, ce.Code)
+		theirs.Close()
+	})
+}
+
+// TestGivenUpWriteKeepsNoBuffer: a write that was given up before its first byte went
+// out leaves nothing, not even the buffer it was framed in.
+func TestGivenUpWriteKeepsNoBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := wstest.NetPipe(0)
+		defer theirs.Close()
+		stalled := wstest.WithFaults(ours, wstest.Faults{})
+		stalled.Stall()
+		c, err := websocket.NewConn(stalled, websocket.Handshake{Role: websocket.RoleClient}, nil)
+		require.NoError(t, err)
+		defer c.CloseNow()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		require.Equal(t, context.DeadlineExceeded, c.Write(ctx, websocket.Text, []byte("hi")))
+		require.NotContains(t, websocket.LeftOver(c), "a write buffer")
+	})
 }

@@ -34,6 +34,7 @@ type reader struct {
 	incoming *messageReader // the last one Reader returned
 	skipping bool           // the rest of the message is not wanted
 	stash    *stashed       // a message that peek came upon
+	peeking  atomic.Bool    // the reader is peek, for a writer that failed
 	ponged   bool           // a pong is framed and not yet written
 	inflow   atomic.Uint64  // bytes received
 
@@ -147,11 +148,14 @@ var errConcurrentRead = errors.New("websocket: another goroutine is reading: one
 
 // lockReading makes the caller the reader and takes back what the last read lent.
 func (c *Conn) lockReading() error {
-	if !c.reading.TryLock() {
+	for !c.reading.TryLock() {
 		if c.stateNow() != stateOpen {
 			return c.permanent()
 		}
-		return errConcurrentRead
+		if !c.peeking.Load() {
+			return errConcurrentRead
+		}
+		c.awaitPeek()
 	}
 	c.expireLent()
 	c.dropStream()
@@ -161,6 +165,15 @@ func (c *Conn) lockReading() error {
 		return c.permanent()
 	}
 	return nil
+}
+
+// awaitPeek waits for a writer that failed and is reading, for lookAround at most.
+func (c *Conn) awaitPeek() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.peeking.Load() {
+		c.changed.Wait()
+	}
 }
 
 // dropStream makes an unfinished Reader fail and what is left of its message be

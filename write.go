@@ -513,6 +513,10 @@ func (c *Conn) passPen(wait bool) {
 		w := c.popLocked()
 		failed := c.werr != nil
 		if w == nil && (failed || !c.due) {
+			if failed || c.out.len() == 0 {
+				c.out.put() // what was in it has been given up
+				c.out, c.held, c.due = nil, false, false
+			}
 			c.busy = false
 			c.wmu.Unlock()
 			return
@@ -641,12 +645,16 @@ func (c *Conn) writeFailed(ctx context.Context, err error, reader bool) error {
 		c.werr = err
 	}
 	c.wmu.Unlock()
+	lost := &CloseError{Code: StatusAbnormalClosure, Remote: look, Err: err}
 	c.mu.Lock()
+	if !c.closeWritten && c.unclean == nil {
+		c.unclean = lost
+	}
 	c.closeWritten = true // or never will be
 	c.changed.Broadcast()
 	c.mu.Unlock()
 	if !look || !reader && !c.lookForClose() {
-		c.step(closeEOF, &CloseError{Code: StatusAbnormalClosure, Remote: look, Err: err})
+		c.step(closeEOF, lost)
 	}
 	c.out.put()
 	c.out, c.held, c.due = nil, false, false
@@ -657,12 +665,15 @@ func (c *Conn) writeFailed(ctx context.Context, err error, reader bool) error {
 // say for itself: a close frame that the peer had sent before, which then is the
 // connection's error, or messages, which a reader may still want.
 func (c *Conn) lookForClose() bool {
+	c.peeking.Store(true) // before a read can find that it comes second
+	defer c.endPeek()
 	if c.reading.TryLock() {
 		defer c.unlockReading()
 		ctx, cancel := context.WithTimeout(context.Background(), lookAround)
 		defer cancel()
 		return c.peek(ctx)
 	}
+	c.endPeek()
 	// Somebody is reading, and will find what there is to find: we wait a little
 	// for it, to have the better error.
 	until := time.Now().Add(lookAround)
@@ -674,6 +685,13 @@ func (c *Conn) lookForClose() bool {
 		c.changed.Wait()
 	}
 	return true
+}
+
+// endPeek lets those read who have waited for peek.
+func (c *Conn) endPeek() {
+	if c.peeking.Swap(false) {
+		c.wakeWaiters()
+	}
 }
 
 func (c *Conn) wakeWaiters() {
