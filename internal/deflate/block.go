@@ -67,7 +67,7 @@ func (w *bitWriter) stored(p []byte) {
 
 // writeBlock writes the block that p became.
 func (e *encoder) writeBlock(p []byte) {
-	b, w := &e.block, &e.w
+	w := &e.w
 	// All sizes are less the three bits that begin a block.
 	stored := int(-(w.n+3)&7) + 32 + 8*len(p)
 	fixed, dynamic := e.sizes()
@@ -81,11 +81,11 @@ func (e *encoder) writeBlock(p []byte) {
 		w.reserve(3 + size)
 		w.add(blockDynamic<<1, 3)
 		e.codes.writeHeader(w)
-		w.symbols(b, &e.codes.lit, &e.codes.dist)
+		e.symbols(&e.codes.lit, &e.codes.dist)
 	default:
 		w.reserve(3 + size)
 		w.add(blockFixed<<1, 3)
-		w.symbols(b, &fixedLitCodes, &fixedDistCodes)
+		e.symbols(&fixedLitCodes, &fixedDistCodes)
 	}
 }
 
@@ -94,8 +94,8 @@ func (e *encoder) writeBlock(p []byte) {
 func (e *encoder) sizes() (fixed, dynamic int) {
 	b, c := &e.block, &e.codes
 	b.count()
-	c.usedLit.collect(b.lit[:])
-	c.usedDist.collect(b.dist[:])
+	c.usedLit.collect(b.lit[:numLitLen])
+	c.usedDist.collect(b.dist[:numDist])
 	c.extra = 0
 	var lit, dist entropy
 	for _, k := range c.usedLit.symbols() {
@@ -142,81 +142,4 @@ func (e *entropy) bits() int {
 func log2(n uint32) uint64 {
 	shift := max(bits.Len32(n), 8) - 8
 	return uint64(shift)<<8 + uint64(logTable[n>>(shift&31)&255])
-}
-
-// symbols writes the literals and matches of b and the end of the block. There
-// is room for all of it.
-func (w *bitWriter) symbols(b *block, lit *[numLitLen]code, dist *[numDist]code) {
-	w.flush()
-	done := w.matches(b, lit, dist)
-	w.literals(b.literals[done:b.nliterals], lit)
-	w.add(uint64(lit[endOfBlock]>>8), uint(lit[endOfBlock]&0xff))
-}
-
-// A bitSum is bits that are gathered to be stored at once: at most 57 behind
-// those that storing leaves, which are four literals, or a match. It is handled
-// as a value, which keeps it in registers.
-type bitSum struct {
-	bits uint64
-	n    uint
-}
-
-func (s bitSum) code(c code) bitSum { return s.extra(uint64(c>>8), uint(c&0xff)) }
-
-func (s bitSum) extra(v uint64, n uint) bitSum {
-	return bitSum{s.bits | v<<(s.n&63), s.n + n}
-}
-
-// store puts the whole bytes to out[i:], and returns where they end and what is
-// left.
-func (s bitSum) store(out []byte, i int) (int, bitSum) {
-	store64(out, i, s.bits)
-	return i + int(s.n>>3), bitSum{s.bits >> (s.n & 56), s.n & 7}
-}
-
-// literalMasks keep the first 0 to 3 of three codes.
-var literalMasks = [4][3]code{{}, {^code(0)}, {^code(0), ^code(0)}, {^code(0), ^code(0), ^code(0)}}
-
-// matches appends the codes of the matches and of the literals before them, and
-// returns how many literals those were. Up to three literals are written without
-// a branch on their number, which nothing could foresee.
-func (w *bitWriter) matches(b *block, lit *[numLitLen]code, dist *[numDist]code) int {
-	out, i := w.out[:cap(w.out)], len(w.out)
-	s := bitSum{w.bits, w.n}
-	p := b.literals[:]
-	for _, q := range b.seqs[:b.nseqs] {
-		k := int(q & 0xffff)
-		for ; k > 3; k -= 4 {
-			s = s.code(lit[p[0]]).code(lit[p[1]]).code(lit[p[2]]).code(lit[p[3]])
-			i, s = s.store(out, i)
-			p = p[4:]
-		}
-		m := &literalMasks[k&3]
-		s = s.code(lit[p[0]] & m[0]).code(lit[p[1]] & m[1]).code(lit[p[2]] & m[2])
-		i, s = s.store(out, i)
-		p = p[k:]
-
-		lc, dc := q>>seqLenCode&31, q>>seqDistCode&31
-		x := lengthExtra[lc]
-		s = s.code(lit[257+lc]).extra(uint64(q>>seqLength&0xff&(1<<(x&7)-1)), uint(x))
-		x = distExtra[dc]
-		s = s.code(dist[dc]).extra(uint64(q>>seqDist&0x7fff&(1<<(x&15)-1)), uint(x))
-		i, s = s.store(out, i)
-	}
-	w.out, w.bits, w.n = out[:i], s.bits, s.n
-	return len(b.literals) - len(p)
-}
-
-// literals appends the codes of p. out has room for them.
-func (w *bitWriter) literals(p []byte, lit *[numLitLen]code) {
-	out, i := w.out[:cap(w.out)], len(w.out)
-	s := bitSum{w.bits, w.n}
-	for ; len(p) > 3; p = p[4:] {
-		s = s.code(lit[p[0]]).code(lit[p[1]]).code(lit[p[2]]).code(lit[p[3]])
-		i, s = s.store(out, i)
-	}
-	w.out, w.bits, w.n = out[:i], s.bits, s.n
-	for _, c := range p {
-		w.add(uint64(lit[c]>>8), uint(lit[c]&0xff))
-	}
 }

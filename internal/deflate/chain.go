@@ -53,7 +53,7 @@ func (e *encoder) find(buf []byte, s, best int) (length, dist int) {
 	for tries := chainMax; tries > 0 && back <= e.window && best < limit; tries-- {
 		from := s - int(back)
 		if buf[from+best] == buf[s+best] && load32(buf, from) == v {
-			if n := matchLength(buf, from, s); n > best {
+			if n := int(matchLength(buf, uint32(from), uint32(s))); n > best {
 				best, dist = n, int(back)
 				if n >= niceLength {
 					break
@@ -86,13 +86,13 @@ func (e *encoder) parseBetter(buf []byte, s, end int) int {
 		for s > lit && s > dist && buf[s-1] == buf[s-1-dist] && length < maxMatch {
 			s, length = s-1, length+1
 		}
-		b.addLiterals(buf, lit, s)
-		b.addMatch(s-lit, length, dist)
+		b.addLiterals(buf, uint32(lit), uint32(s))
+		b.addMatch(uint32(s-lit), uint32(length), uint32(dist-1), distCode(uint32(dist-1)))
 		s += length
 		lit = s
 	}
 	end = max(lit, end)
-	b.addLiterals(buf, lit, end)
+	b.addLiterals(buf, uint32(lit), uint32(end))
 	return end
 }
 

@@ -62,10 +62,11 @@ var (
 	lengthBase  [29]uint16
 	distExtra   [numDist]uint8
 	distBase    [numDist]uint16
+	distMask    [32]uint32 // the extra bits of a distance less 1
 )
 
-// lengthCode maps a length less 3 to its code, counted from 0 for symbol 257.
-var lengthCode [256]uint8
+// lengthSymbol maps a length less 3 to its symbol.
+var lengthSymbol [256]uint16
 
 func init() {
 	base := uint16(minMatch)
@@ -75,12 +76,12 @@ func init() {
 		}
 		lengthBase[i] = base
 		for range 1 << lengthExtra[i] {
-			lengthCode[base-minMatch] = uint8(i)
+			lengthSymbol[base-minMatch] = 257 + uint16(i)
 			base++
 		}
 	}
 	// The longest length has a code of its own, although code 27 could say it.
-	lengthBase[28], lengthCode[maxMatch-minMatch] = maxMatch, 28
+	lengthBase[28], lengthSymbol[maxMatch-minMatch] = maxMatch, 285
 
 	base = 1
 	for i := range distBase {
@@ -88,6 +89,7 @@ func init() {
 			distExtra[i] = uint8(i/2 - 1)
 		}
 		distBase[i] = base
+		distMask[i] = 1<<distExtra[i] - 1
 		base += 1 << distExtra[i]
 	}
 }

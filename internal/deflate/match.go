@@ -5,21 +5,18 @@ import "math/bits"
 // This file holds what a piece of the source is taken apart into, and the match
 // finder of the level Fast. Called by encoder.segment.
 
-// A seq is a match and the number of literals before it, and after block.count
-// the codes of its length and distance.
+// A seq is a match and the number of literals before it.
 //
 //	 0..15  literals
 //	16..23  length less 3
-//	24..38  distance less 1
-//	40..44  length code
-//	48..52  distance code
+//	24..36  extra bits of the distance
+//	40..44  distance code
 type seq uint64
 
 const (
 	seqLength   = 16
-	seqDist     = 24
-	seqLenCode  = 40
-	seqDistCode = 48
+	seqExtra    = 24
+	seqDistCode = 40
 )
 
 const (
@@ -33,49 +30,50 @@ const (
 )
 
 // A block is what a piece of the source became: its matches and its literals,
-// and what count finds: how often each symbol occurs. The literals behind the
-// last match belong to no seq.
+// and how often each symbol occurs. Literals are counted by count, at the end;
+// those behind the last match belong to no seq.
 type block struct {
 	seqs  [seqMax]seq
 	nseqs int
 
 	// Behind the literals is room for what a store of eight bytes overwrites.
 	literals  [blockMax + 8]byte
-	nliterals int
+	nliterals uint32
 
-	lit  [numLitLen]uint32
-	dist [numDist]uint32
+	// What is behind the symbols that there are is for indices without a check.
+	lit  [512]uint32
+	dist [32]uint32
 }
 
-func (b *block) reset() { b.nseqs, b.nliterals = 0, 0 }
-
-// count finds the codes of the matches and how often each symbol occurs.
-func (b *block) count() {
-	clear(b.lit[:])
-	clear(b.dist[:])
-	for i, q := range b.seqs[:b.nseqs] {
-		lc, dc := lengthCode[q>>seqLength&0xff], distCode(uint32(q>>seqDist&0x7fff))
-		b.seqs[i] = q | seq(lc)<<seqLenCode | seq(dc)<<seqDistCode
-		b.lit[257+int(lc)]++
-		b.dist[dc]++
-	}
-	for _, c := range b.literals[:b.nliterals] {
-		b.lit[c]++
-	}
+func (b *block) reset() {
+	b.nseqs, b.nliterals = 0, 0
+	clear(b.lit[:numLitLen])
+	clear(b.dist[:numDist])
 	b.lit[endOfBlock] = 1
 }
 
-// addMatch notes a match behind the given number of literals.
-func (b *block) addMatch(literals, length, dist int) {
-	b.seqs[b.nseqs] = seq(literals) | seq(length-minMatch)<<seqLength | seq(dist-1)<<seqDist
+// addMatch notes a match behind the given number of literals. dc is the code of
+// its distance, which d is, less 1.
+func (b *block) addMatch(literals, length, d uint32, dc uint8) {
+	b.dist[dc&31]++
+	b.lit[lengthSymbol[uint8(length-minMatch)]&511]++
+	b.seqs[b.nseqs] = seq(literals) | seq(length-minMatch)<<seqLength |
+		seq(d&distMask[dc&31])<<seqExtra | seq(dc)<<seqDistCode
 	b.nseqs++
 }
 
+// count counts the literals.
+func (b *block) count() {
+	for _, c := range b.literals[:b.nliterals] {
+		b.lit[c]++
+	}
+}
+
 // addLiterals notes buf[from:to].
-func (b *block) addLiterals(buf []byte, from, to int) {
+func (b *block) addLiterals(buf []byte, from, to uint32) {
 	n := to - from
-	if n <= 8 && from+8 <= len(buf) {
-		store64(b.literals[:], b.nliterals, load64(buf, from))
+	if n <= 8 && int(from)+8 <= len(buf) {
+		store64(b.literals[:], int(b.nliterals), load64(buf, int(from)))
 	} else {
 		copy(b.literals[b.nliterals:], buf[from:to])
 	}
@@ -84,19 +82,17 @@ func (b *block) addLiterals(buf []byte, from, to int) {
 
 // matchLength returns how many bytes at a and b are alike, at most maxMatch.
 // b is behind a.
-func matchLength(buf []byte, a, b int) int {
-	p := buf[b:min(len(buf), b+maxMatch)]
-	q := buf[a:][:len(p)]
-	n := 0
-	for ; n+8 <= len(p); n += 8 {
-		if x := load64(p, n) ^ load64(q, n); x != 0 {
-			return n + bits.TrailingZeros64(x)>>3
+func matchLength(buf []byte, a, b uint32) uint32 {
+	first, end := b, min(uint32(len(buf)), b+maxMatch)
+	for ; b+8 <= end; a, b = a+8, b+8 {
+		if x := load64(buf, int(a)) ^ load64(buf, int(b)); x != 0 {
+			return b - first + uint32(bits.TrailingZeros64(x)>>3)
 		}
 	}
-	for n < len(p) && p[n] == q[n] {
-		n++
+	for b < end && buf[a] == buf[b] {
+		a, b = a+1, b+1
 	}
-	return n
+	return b - first
 }
 
 const fastBits = 14
@@ -122,48 +118,57 @@ func (e *encoder) indexFast(dict []byte) {
 	}
 }
 
-// parseFast finds the matches of a block from s on, which ends at end or with
-// the match that reaches it. It returns where it ended. Every position is noted
-// but only every second one looked up: a match shows at its second byte as well.
-// Where there are none, the steps become longer.
-func (e *encoder) parseFast(buf []byte, s, end int) int {
+// sparseFast is the size of a block from which on it is searched less densely:
+// there is more to be found than in a small one.
+const sparseFast = 8 << 10
+
+// parseFast finds the matches of a block from start on, which ends at end or
+// with the match that reaches it. It returns where it ended. Every second
+// position is looked up, or third in a large block; that and the one behind it
+// are noted. A match shows at its second and third byte as well. Where there are
+// none, the steps become longer.
+func (e *encoder) parseFast(buf []byte, start, end int) int {
 	b, t, base, window := &e.block, &e.fast, e.base, e.window
-	lit := s
-	for last := min(end, len(buf)-7); s < last; {
-		v := load64(buf, s)
+	step := uint32(2)
+	if end-start > sparseFast {
+		step = 3
+	}
+	s, lit := uint32(start), uint32(start)
+	for last := uint32(max(0, min(end, len(buf)-7))); s < last; {
+		v := load64(buf, int(s))
 		h := hash5(v)
-		here := base + uint32(s)
+		here := base + s
 		back := here - t[h]
 		t[h] = here
 		t[hash5(v>>8)] = here + 1
 		if back-1 >= window { // or 0: a block may begin where the last one noted
-			s += 2 + (s-lit)>>5
+			s += step + (s-lit)>>5
 			continue
 		}
-		from := s - int(back)
-		x := v ^ load64(buf, from)
+		from := s - back
+		x := v ^ load64(buf, int(from))
 		if uint32(x) != 0 {
-			s += 2 + (s-lit)>>5
+			s += step + (s-lit)>>5
 			continue
 		}
-		var n int
-		if x != 0 {
-			n = bits.TrailingZeros64(x) >> 3
-		} else {
+		n := uint32(bits.TrailingZeros64(x) >> 3)
+		if x == 0 {
 			n = matchLength(buf, from, s)
 		}
-		for s > lit && from > 0 && buf[s-1] == buf[from-1] && n < maxMatch {
-			s, from, n = s-1, from-1, n+1
+		if from >= 8 {
+			y := load64(buf, int(s-8)) ^ load64(buf, int(from-8))
+			k := min(uint32(bits.LeadingZeros64(y)>>3), s-lit, maxMatch-n)
+			s, n = s-k, n+k
 		}
 		b.addLiterals(buf, lit, s)
-		b.addMatch(s-lit, n, int(back))
+		b.addMatch(s-lit, n, back-1, distCode(back-1))
 		s += n
 		lit = s
-		if s+7 <= len(buf) {
-			t[hash5(load64(buf, s-1))] = base + uint32(s-1)
+		if s < last {
+			t[hash5(load64(buf, int(s-1)))] = base + s - 1
 		}
 	}
-	end = max(lit, end)
-	b.addLiterals(buf, lit, end)
+	end = max(int(lit), end)
+	b.addLiterals(buf, lit, uint32(end))
 	return end
 }
