@@ -24,7 +24,8 @@ type Server struct {
 	// [Conn.Context]. When Handler returns, the connection is closed if it is not
 	// yet: with 1000 for a nil error, with the code and reason of a [*CloseError]
 	// of its own making, with 1001 when ctx or the like ended, and with 1011 for
-	// any other error or a panic. The text of an error is not sent.
+	// any other error or a panic. The text of an error is not sent. Without Handler
+	// every request is refused with 500.
 	Handler func(ctx context.Context, c *Conn) error
 
 	// AcceptOptions are those of every connection.
@@ -55,6 +56,10 @@ type Server struct {
 
 // ServeHTTP answers one opening handshake (RFC 6455, section 4.2).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.Handler == nil {
+		http.Error(w, "this websocket.Server has no Handler", http.StatusInternalServerError)
+		return
+	}
 	var key string
 	if s.Key != nil {
 		key = s.Key(r)
