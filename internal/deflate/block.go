@@ -70,6 +70,7 @@ func (e *encoder) writeBlock(p []byte) {
 	w := &e.w
 	// All sizes are less the three bits that begin a block.
 	stored := int(-(w.n+3)&7) + 32 + 8*len(p)
+	e.block.count()
 	fixed, dynamic := e.sizes()
 	if dynamic < min(fixed, stored) {
 		dynamic = e.codes.build()
@@ -89,11 +90,10 @@ func (e *encoder) writeBlock(p []byte) {
 	}
 }
 
-// sizes counts the symbols of the block and returns its bits with the fixed
-// codes, and a lower bound of its bits with codes of its own.
+// sizes returns the bits of the block with the fixed codes, and a lower bound of
+// its bits with codes of its own.
 func (e *encoder) sizes() (fixed, dynamic int) {
 	b, c := &e.block, &e.codes
-	b.count()
 	c.usedLit.collect(b.lit[:numLitLen])
 	c.usedDist.collect(b.dist[:numDist])
 	c.extra = 0

@@ -134,6 +134,8 @@ func (e *encoder) parseFast(buf []byte, start, end int) int {
 		step = 3
 	}
 	s, lit := uint32(start), uint32(start)
+	buf = buf[:len(buf):len(buf)] // one bound for all loads
+	origin := lit - step<<5       // the step is the distance to it by 32
 	for last := uint32(max(0, min(end, len(buf)-7))); s < last; {
 		v := load64(buf, int(s))
 		h := hash5(v)
@@ -142,20 +144,20 @@ func (e *encoder) parseFast(buf []byte, start, end int) int {
 		t[h] = here
 		t[hash5(v>>8)] = here + 1
 		if back-1 >= window { // or 0: a block may begin where the last one noted
-			s += step + (s-lit)>>5
+			s += (s - origin) >> 5
 			continue
 		}
 		from := s - back
 		x := v ^ load64(buf, int(from))
 		if uint32(x) != 0 {
-			s += step + (s-lit)>>5
+			s += (s - origin) >> 5
 			continue
 		}
 		n := uint32(bits.TrailingZeros64(x) >> 3)
 		if x == 0 {
 			n = matchLength(buf, from, s)
 		}
-		if from >= 8 {
+		if s > lit && from >= 8 {
 			y := load64(buf, int(s-8)) ^ load64(buf, int(from-8))
 			k := min(uint32(bits.LeadingZeros64(y)>>3), s-lit, maxMatch-n)
 			s, n = s-k, n+k
@@ -164,6 +166,7 @@ func (e *encoder) parseFast(buf []byte, start, end int) int {
 		b.addMatch(s-lit, n, back-1, distCode(back-1))
 		s += n
 		lit = s
+		origin = lit - step<<5
 		if s < last {
 			t[hash5(load64(buf, int(s-1)))] = base + s - 1
 		}
