@@ -438,6 +438,56 @@ func TestDeflateDEF04(t *testing.T) {
 	require.Equal(t, "permessage-deflate; client_no_context_takeover; server_max_window_bits=9", got)
 }
 
+// An answer as good as the offer is taken, to the bit; two answers are not.
+func TestDeflateAnswerToTheLetter(t *testing.T) {
+	o := &Options{Compression: &Compression{WindowBits: 10, SendTakeover: true, ReceiveTakeover: true}}
+	offered := o.offerExtensions()
+	for _, answer := range []string{"permessage-deflate; server_max_window_bits=10; client_max_window_bits=10",
+		"permessage-deflate; server_max_window_bits=9; client_max_window_bits=9", "permessage-deflate; client_max_window_bits=10"} {
+		got, err := o.checkExtensions(offered, []string{answer})
+		require.NoError(t, err, answer)
+		require.Equal(t, answer, got)
+	}
+	for answer, want := range map[string]error{
+		"permessage-deflate; server_max_window_bits=11":                             errDeflateParams,
+		"permessage-deflate; client_max_window_bits=11":                             errDeflateParams,
+		"permessage-deflate, permessage-deflate":                                    errExtensionUnasked,
+		"permessage-deflate, permessage-deflate; client_max_window_bits=10, x":      errExtensionUnasked,
+		"permessage-deflate; server_max_window_bits=10, x-webkit-deflate-frame; a=": errExtensionSyntax,
+	} {
+		got, err := o.checkExtensions(offered, []string{answer})
+		require.ErrorIs(t, err, want, answer)
+		require.Empty(t, got)
+	}
+}
+
+// How much a message may be inflated to, and which of the two limits says so: where
+// both come to the same it is the message's.
+func TestDeflateMost(t *testing.T) {
+	for _, row := range []struct {
+		n       int
+		limit   int64
+		ratio   int
+		most    int
+		byRatio bool
+	}{
+		{5, 0, 0, -1, false},
+		{5, 1, 0, 1, false},
+		{5, math.MaxInt64, 0, -1, false},
+		{5, 0, 1, 5, true},
+		{5, 100, 1, 5, true},
+		{9, 91, 10, 90, true},
+		{9, 90, 10, 90, false},
+		{9, 89, 10, 89, false},
+		{10, 100, 10, 100, false},
+		{10, 0, math.MaxInt, -1, false},
+		{1, 1, math.MaxInt, 1, false},
+	} {
+		most, byRatio := (&half{z: &Compression{MaxRatio: row.ratio}}).most(row.n, row.limit)
+		require.Equal(t, []any{row.most, row.byRatio}, []any{most, byRatio}, "%+v", row)
+	}
+}
+
 // TestDeflateHalves: what each side then does, for all that can be agreed on.
 func TestDeflateHalves(t *testing.T) {
 	for i := range 16 {
@@ -489,8 +539,8 @@ func TestDeflateWorth(t *testing.T) {
 		want         bool
 	}{
 		{0, 0, false, false},
-		{0, defaultThreshold - 1, false, false},
-		{0, defaultThreshold, false, true},
+		{0, 79, false, false}, // as Threshold promises
+		{0, 80, false, true},
 		{0, 1, true, true},
 		{0, 0, true, false},
 		{1000, 999, false, false},

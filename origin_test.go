@@ -105,6 +105,10 @@ func TestORG02SameOrigin(t *testing.T) {
 		{"http://host:+80", "host", no, no},
 		{"http://host:65616", "host", no, no}, // 80 in 16 bits
 		{"http://host:0", "host", no, no},
+		{"http://host:8/", "host:8/", no, no}, // the neighbours of the digits
+		{"http://host:8:", "host:8:", no, no},
+		{"http://[::1]", "[::2]", no, no},
+		{"http://[::1]:8080", "[::2]:8080", no, no},
 		{"http://[fe80::1%25eth0]", "[fe80::1]", no, no},
 		{"http://[fe80::1%eth0]", "[fe80::1%eth0]", no, no},
 		{"http://[::1", "[::1", no, no},
@@ -145,6 +149,10 @@ func TestORG04Patterns(t *testing.T) {
 		{"https://*.example.com", "https://app.example.com", true},
 		{"https://*.example.com", "https://a.b.example.com", true},
 		{"https://*.example.com", "https://APP.Example.com", true},
+		{"https://*.example.com", "https://a.example.com", true},
+		{"wss://app.example.com", "wss://app.example.com:443", true},
+		{"ws://app.example.com", "ws://app.example.com:80", true},
+		{"custom://app", "custom://app", true},
 		{"https://*.example.com:8443", "https://app.example.com:8443", true},
 
 		{"https://app.example.com", "http://app.example.com", false},
@@ -155,6 +163,7 @@ func TestORG04Patterns(t *testing.T) {
 		{"https://app.example.com", "null", false},
 		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgi", false},
 		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgh:1", false},
+		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgh:80", false},
 		{"https://*.a.com", "https://a.com", false},
 		{"https://*.a.com", "https://.a.com", false},
 		{"https://*.a.com", "https://evil-a.com", false},

@@ -176,3 +176,23 @@ func TestRecvRules(t *testing.T) {
 		require.True(t, seen[rule], "no picture breaks: %v", rule)
 	}
 }
+
+// The limits are those of each message: what one has used up the next has anew,
+// whole or in fragments, whatever stands between them.
+func TestRecvLimitsAreOfOneMessage(t *testing.T) {
+	m := model{lim: Limits{Message: 4, Frames: 3, Empty: 1}}
+	for _, m.role = range bothRoles {
+		in, _ := draw("82 04 'Hell' / 02 02 'He' / 89 00 / 80 02 'll' / 02 01 'a' / 00 00 / 80 03 'bcd' / 82 04 'Hell' / 01 00 / 00 04 'Hell' / 80 00", m.role)
+		for cut := range in {
+			got, err := m.join(t, in[:cut], in[cut:])
+			require.NoError(t, err)
+			var messages []string
+			for _, j := range got {
+				if j.kind == KindChunk {
+					messages = append(messages, j.data)
+				}
+			}
+			require.Equal(t, []string{"Hell", "Hell", "abcd", "Hell", "Hell"}, messages)
+		}
+	}
+}

@@ -107,6 +107,21 @@ func TestUTF8TrickyTextsWithinLongOnes(t *testing.T) {
 	}
 }
 
+// ASCII is looked at many bytes at a time: each byte that is none is seen wherever it stands, and alone.
+func TestUTF8OneByteWithinASCII(t *testing.T) {
+	for n := range 80 {
+		p := bytes.Repeat([]byte{'@'}, n) // one bit of seven: the rest could hide in no mask
+		checkPieces(t, p)
+		for at := range p {
+			for _, b := range []byte{0x00, 0x7F, 0x80, 0x81, 0xBF, 0xC3, 0xFF} {
+				p[at] = b
+				checkPieces(t, p)
+			}
+			p[at] = '@'
+		}
+	}
+}
+
 // All 2^24 strings of three bytes, in every cut. After two bytes the state is the same in one piece or two.
 func TestUTF8ThreeBytes(t *testing.T) {
 	p := make([]byte, 3)
