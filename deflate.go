@@ -212,9 +212,6 @@ func (z *Compression) accept(offer deflateParams) deflateParams {
 // of permessage-deflate that can be accepted is, everything else is declined by
 // saying nothing of it. An error means that the header is malformed.
 func (o *Options) acceptExtensions(values []string) (response string, err error) {
-	if len(values) == 0 {
-		return "", nil
-	}
 	offers, err := parseExtensions(values)
 	if err != nil || o.Compression == nil {
 		return "", err
