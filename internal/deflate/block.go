@@ -82,11 +82,12 @@ func (e *encoder) writeBlock(p []byte) {
 		w.reserve(3 + size)
 		w.add(blockDynamic<<1, 3)
 		e.codes.writeHeader(w)
-		e.symbols(&e.codes.lit, &e.codes.dist)
+		e.codes.withExtra(e.codes.usedLit.symbols(), e.codes.usedDist.symbols())
+		w.symbols(&e.block, &e.codes.symbolCodes)
 	default:
 		w.reserve(3 + size)
 		w.add(blockFixed<<1, 3)
-		e.symbols(&fixedLitCodes, &fixedDistCodes)
+		w.symbols(&e.block, &fixedCodes)
 	}
 }
 
@@ -101,7 +102,7 @@ func (e *encoder) sizes() (fixed, dynamic int) {
 	for _, k := range c.usedLit.symbols() {
 		sym, n := k&symbolMask, k>>symbolBits
 		lit.add(n)
-		fixed += int(n) * int(fixedLitCodes[sym]&0xff)
+		fixed += int(n) * int(fixedCodes.lit[sym]&0xff)
 		if sym > endOfBlock {
 			c.extra += int(n) * int(lengthExtra[sym-257])
 		}

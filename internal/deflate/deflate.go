@@ -82,8 +82,6 @@ type encoder struct {
 	chain  *chainTable // made for the first message that wants it
 	block  block
 	codes  dynamicCodes
-
-	matchCodes matchCodes
 }
 
 // firstBase is out of reach of the zeros of a new table.

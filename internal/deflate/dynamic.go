@@ -10,8 +10,7 @@ type dynamicCodes struct {
 	usedDist usedSymbols
 	extra    int // the extra bits of all symbols
 
-	lit         [numLitLen]code
-	dist        [numDist]code
+	symbolCodes
 	litLengths  [numLitLen]uint8
 	distLengths [numDist]uint8
 

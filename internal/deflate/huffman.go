@@ -183,9 +183,8 @@ func assignCodes(used []uint32, lengths []uint8, codes []code, count *[maxCodeBi
 
 // The fixed codes (RFC 1951 3.2.6), and the logarithms that log2 takes.
 var (
-	fixedLitCodes  [numLitLen]code
-	fixedDistCodes [numDist]code
-	logTable       [256]uint16
+	fixedCodes symbolCodes
+	logTable   [256]uint16
 )
 
 func init() {
@@ -194,8 +193,9 @@ func init() {
 	for i := range all {
 		all[i] = uint32(i)
 	}
-	assignCodes(all[:], lit[:], fixedLitCodes[:], &[maxCodeBits + 1]int{7: 24, 8: 152, 9: 112})
-	assignCodes(all[:numDist], dist[:], fixedDistCodes[:], &[maxCodeBits + 1]int{5: 32})
+	assignCodes(all[:], lit[:], fixedCodes.lit[:], &[maxCodeBits + 1]int{7: 24, 8: 152, 9: 112})
+	assignCodes(all[:numDist], dist[:], fixedCodes.dist[:], &[maxCodeBits + 1]int{5: 32})
+	fixedCodes.withExtra(all[:], all[:numDist])
 	for i := 1; i < len(logTable); i++ {
 		logTable[i] = uint16(256 * math.Log2(float64(i)))
 	}

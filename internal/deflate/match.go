@@ -6,18 +6,12 @@ import "math/bits"
 // finder of the level Fast. Called by encoder.segment.
 
 // A seq is a match and the number of literals before it.
-//
-//	 0..15  literals
-//	16..23  length less 3
-//	24..36  extra bits of the distance
-//	40..44  distance code
-type seq uint64
-
-const (
-	seqLength   = 16
-	seqExtra    = 24
-	seqDistCode = 40
-)
+type seq struct {
+	literals uint16
+	extra    uint16 // the extra bits of the distance
+	length   uint8  // less 3
+	dist     uint8  // the distance code
+}
 
 const (
 	// blockMax bounds the bytes of a block, but for the end of its last match.
@@ -57,8 +51,7 @@ func (b *block) reset() {
 func (b *block) addMatch(literals, length, d uint32, dc uint8) {
 	b.dist[dc&31]++
 	b.lit[lengthSymbol[uint8(length-minMatch)]&511]++
-	b.seqs[b.nseqs] = seq(literals) | seq(length-minMatch)<<seqLength |
-		seq(d&distMask[dc&31])<<seqExtra | seq(dc)<<seqDistCode
+	b.seqs[b.nseqs] = seq{uint16(literals), uint16(d & distMask[dc&31]), uint8(length - minMatch), dc}
 	b.nseqs++
 }
 

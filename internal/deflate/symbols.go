@@ -3,47 +3,49 @@ package deflate
 // This file holds what writes the symbols of a block: its literals and matches in
 // given codes. Called by encoder.writeBlock.
 
-// symbols writes the literals and matches of the block and the end of it. There
-// is room for all of it.
-func (e *encoder) symbols(lit *[numLitLen]code, dist *[numDist]code) {
-	b, w := &e.block, &e.w
-	e.matchCodes.build(e.codes.usedLit.symbols(), lit, e.codes.usedDist.symbols(), dist)
-	w.flush()
-	done := w.matches(b, lit, &e.matchCodes)
-	w.literals(b.literals[done:b.nliterals], lit)
-	w.add(uint64(lit[endOfBlock]>>8), uint(lit[endOfBlock]&0xff))
+// symbolCodes are the codes of a block: those of the symbols, and what is written
+// for the lengths and distances that they stand for.
+type symbolCodes struct {
+	lit  [numLitLen]code
+	dist [numDist]code
+
+	length   [256]code // of a length less 3, extra bits included
+	distance [32]distanceCode
 }
 
-// matchCodes are the codes of a block, made ready for its matches.
-type matchCodes struct {
-	length [256]code // of a length less 3, extra bits included
-	dist   [32]distCodeBits
-}
+// A distanceCode is a code in 16..31, the number of its bits in 0..7, and their
+// number with the extra bits in 8..15.
+type distanceCode uint32
 
-// distCodeBits is the bits of a distance code in 16..31, their number in 0..7,
-// and that with the extra bits in 8..15.
-type distCodeBits uint32
-
-// build makes m ready for the lengths and distances used.
-func (m *matchCodes) build(usedLit []uint32, lit *[numLitLen]code, usedDist []uint32, dist *[numDist]code) {
+// withExtra sets length and distance for the symbols used.
+func (c *symbolCodes) withExtra(usedLit, usedDist []uint32) {
 	i := len(usedLit)
-	for usedLit[i-1]&symbolMask > endOfBlock { // which always is used
+	for i > 0 && usedLit[i-1]&symbolMask > endOfBlock {
 		i--
 	}
 	for _, k := range usedLit[i:] {
 		sym := k & symbolMask
-		c, n := lit[sym], lengthExtra[sym-257]
-		all := m.length[lengthBase[sym-257]-minMatch:][:1<<n]
+		first, n := c.lit[sym], lengthExtra[sym-257]
+		all := c.length[lengthBase[sym-257]-minMatch:][:1<<n]
 		for x := range all {
-			all[x] = c + code(n) + code(x)<<(8+c&0xff)
+			all[x] = first + code(n) + code(x)<<(8+first&0xff)
 		}
 	}
 	for _, k := range usedDist {
 		sym := k & symbolMask
-		c := dist[sym]
-		n := c & 0xff
-		m.dist[sym] = distCodeBits(c>>8<<16 | (n+code(distExtra[sym]))<<8 | n)
+		d := c.dist[sym]
+		n := d & 0xff
+		c.distance[sym] = distanceCode(d>>8<<16 | (n+code(distExtra[sym]))<<8 | n)
 	}
+}
+
+// symbols writes the literals and matches of b and the end of it. There is room
+// for all of it.
+func (w *bitWriter) symbols(b *block, c *symbolCodes) {
+	w.flush()
+	done := w.matches(b, c)
+	w.literals(b.literals[done:b.nliterals], &c.lit)
+	w.add(uint64(c.lit[endOfBlock]>>8), uint(c.lit[endOfBlock]&0xff))
 }
 
 // A bitSum is bits that are gathered to be stored at once: at most 57 behind
@@ -59,8 +61,8 @@ func (s bitSum) code(c code) bitSum {
 	return bitSum{s.bits | uint64(c>>8)<<(s.n&63), s.n + uint32(c)}
 }
 
-// dist adds a distance code and its extra bits.
-func (s bitSum) dist(d distCodeBits, extra uint64) bitSum {
+// distance adds a distance code and its extra bits.
+func (s bitSum) distance(d distanceCode, extra uint64) bitSum {
 	v := uint64(d>>16) | extra<<(d&63)
 	return bitSum{s.bits | v<<(s.n&63), s.n + uint32(d>>8)}
 }
@@ -78,27 +80,27 @@ var literalMasks = [4][3]code{{}, {^code(0)}, {^code(0), ^code(0)}, {^code(0), ^
 // matches appends the codes of the matches and of the literals before them, and
 // returns how many literals those were. Up to three literals are written without
 // a branch on their number, which nothing could foresee.
-func (w *bitWriter) matches(b *block, lit *[numLitLen]code, m *matchCodes) int {
-	out, i := w.room()
+func (w *bitWriter) matches(b *block, c *symbolCodes) int {
+	out, at := w.room()
 	s := bitSum{w.bits, uint32(w.n)}
 	done := uint32(0)
-	for _, q := range b.seqs[:b.nseqs] {
+	for i := range b.seqs[:b.nseqs] {
+		q := &b.seqs[i]
 		p := load32(b.literals[:], int(done))
-		k := uint32(q & 0xffff)
+		k := uint32(q.literals)
 		done += k
 		for ; k > 3; k -= 4 {
-			s = s.code(lit[p&255]).code(lit[p>>8&255]).code(lit[p>>16&255]).code(lit[p>>24])
-			i, s = s.store(out, i)
+			s = s.code(c.lit[p&255]).code(c.lit[p>>8&255]).code(c.lit[p>>16&255]).code(c.lit[p>>24])
+			at, s = s.store(out, at)
 			p = load32(b.literals[:], int(done-k+4))
 		}
 		keep := &literalMasks[k&3]
-		s = s.code(lit[p&255] & keep[0]).code(lit[p>>8&255] & keep[1]).code(lit[p>>16&255] & keep[2])
-		i, s = s.store(out, i)
-		s = s.code(m.length[q>>seqLength&255])
-		s = s.dist(m.dist[q>>seqDistCode&31], uint64(q>>seqExtra&(1<<13-1)))
-		i, s = s.store(out, i)
+		s = s.code(c.lit[p&255] & keep[0]).code(c.lit[p>>8&255] & keep[1]).code(c.lit[p>>16&255] & keep[2])
+		at, s = s.store(out, at)
+		s = s.code(c.length[q.length]).distance(c.distance[q.dist&31], uint64(q.extra))
+		at, s = s.store(out, at)
 	}
-	w.took(i, s)
+	w.took(at, s)
 	return int(done)
 }
 
