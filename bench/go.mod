@@ -9,6 +9,7 @@ require (
 	github.com/fasthttp/websocket v1.5.12
 	github.com/gobwas/ws v1.5.0
 	github.com/gorilla/websocket v1.5.3
+	github.com/klauspost/compress v1.20.3
 	github.com/lesismal/nbio v1.6.4
 	github.com/lxzan/gws v1.8.9
 	github.com/seed9f1f0156/websocket v0.0.0-00010101000000-000000000000
@@ -22,7 +23,6 @@ require (
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dolthub/maphash v0.1.0 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
-	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/lesismal/llib v1.2.1 // indirect
 	github.com/molecule-man/go-brrr v1.3.0 // indirect
 	github.com/pmezard/go-difflib v1.0.0 // indirect
