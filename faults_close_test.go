@@ -150,3 +150,68 @@ func TestGivenUpWriteKeepsNoBuffer(t *testing.T) {
 		require.NotContains(t, websocket.LeftOver(c), "a write buffer")
 	})
 }
+
+// TestGivenUpWriteBehindPong: a write that is given up when exactly the pong in front
+// of it has gone out does not leave its goroutine writing nothing for ever.
+func TestGivenUpWriteBehindPong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := wstest.NetPipe(10)
+		c, err := websocket.NewConn(ours, websocket.Handshake{Role: websocket.RoleServer}, nil)
+		require.NoError(t, err)
+		defer c.CloseNow()
+		defer theirs.Close()
+		c.CloseRead(context.Background())
+		wrote := make(chan error, 2)
+		go func() { wrote <- c.Write(context.Background(), websocket.Binary, make([]byte, 20)) }()
+		synctest.Wait()
+		_, err = theirs.Write([]byte{0x89, 0x80, 0, 0, 0, 0})
+		require.NoError(t, err)
+		synctest.Wait() // the pong waits for the pen
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { wrote <- c.Write(ctx, websocket.Binary, []byte("given up")) }()
+		synctest.Wait()
+		var got []byte
+		for _, n := range []int{10, 4} { // which leaves room for the pong
+			_, err = io.ReadFull(theirs, make([]byte, n))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		require.NoError(t, <-wrote)
+		cancel()
+		require.Equal(t, context.Canceled, <-wrote)
+		go func() { wrote <- c.Write(context.Background(), websocket.Binary, []byte("hi")) }()
+		got = make([]byte, 14)
+		_, err = io.ReadFull(theirs, got)
+		require.NoError(t, err)
+		require.Equal(t, []byte{0x8A, 0, 0x82, 2, 'h', 'i'}, got[8:])
+		require.NoError(t, <-wrote)
+	})
+}
+
+// TestFailedWriteLeavesReader: a write that failed does not read on where somebody is
+// in the middle of a message, and Close, which does, is not taken for a second reader.
+func TestFailedWriteLeavesReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := wstest.NetPipe(0)
+		defer theirs.Close()
+		broken := wstest.WithFaults(ours, wstest.Faults{Write: wstest.Fault{Do: wstest.Broken}})
+		c, err := websocket.NewConn(broken, websocket.Handshake{Role: websocket.RoleClient}, nil)
+		require.NoError(t, err)
+		_, err = theirs.Write([]byte{0x01, 0x02, 'h', 'i', 0x80, 0x01, '!', 0x01, 0x01, '?'})
+		require.NoError(t, err)
+		_, r, err := c.Reader(context.Background())
+		require.NoError(t, err)
+		require.Error(t, c.Write(context.Background(), websocket.Binary, nil))
+		p, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, "hi!", string(p))
+		_, r, err = c.Reader(context.Background())
+		require.NoError(t, err)
+		closed := make(chan error, 1)
+		go func() { closed <- c.Close(websocket.StatusNormalClosure, "") }()
+		synctest.Wait()
+		_, err = r.Read(make([]byte, 1))
+		require.ErrorIs(t, err, net.ErrClosed)
+		require.Error(t, <-closed)
+	})
+}

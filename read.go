@@ -34,7 +34,7 @@ type reader struct {
 	incoming *messageReader // the last one Reader returned
 	skipping bool           // the rest of the message is not wanted
 	stash    *stashed       // a message that peek came upon
-	peeking  atomic.Bool    // the reader is peek, for a writer that failed
+	peeks    atomic.Uint32  // beginnings and ends of peek: odd while a failed writer may be the reader
 	ponged   bool           // a pong is framed and not yet written
 	inflow   atomic.Uint64  // bytes received
 
@@ -148,14 +148,8 @@ var errConcurrentRead = errors.New("websocket: another goroutine is reading: one
 
 // lockReading makes the caller the reader and takes back what the last read lent.
 func (c *Conn) lockReading() error {
-	for !c.reading.TryLock() {
-		if c.stateNow() != stateOpen {
-			return c.permanent()
-		}
-		if !c.peeking.Load() {
-			return errConcurrentRead
-		}
-		c.awaitPeek()
+	if err := c.tryReading(); err != nil {
+		return err
 	}
 	c.expireLent()
 	c.dropStream()
@@ -167,13 +161,30 @@ func (c *Conn) lockReading() error {
 	return nil
 }
 
-// awaitPeek waits for a writer that failed and is reading, for lookAround at most.
-func (c *Conn) awaitPeek() {
+// tryReading makes the caller the reader, unless somebody else is.
+func (c *Conn) tryReading() error {
+	for peeks := c.peeks.Load(); !c.reading.TryLock(); {
+		if c.stateNow() != stateOpen {
+			return c.permanent()
+		}
+		now := c.awaitPeek()
+		if now == peeks {
+			return errConcurrentRead // it was no peek that kept the lock
+		}
+		peeks = now
+	}
+	return nil
+}
+
+// awaitPeek waits for a writer that failed and is reading, for lookAround at most,
+// and returns peeks.
+func (c *Conn) awaitPeek() (peeks uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.peeking.Load() {
+	for peeks = c.peeks.Load(); peeks%2 != 0; peeks = c.peeks.Load() {
 		c.changed.Wait()
 	}
+	return peeks
 }
 
 // dropStream makes an unfinished Reader fail and what is left of its message be
@@ -443,6 +454,9 @@ type stashed struct {
 // failed. It tells whether it has, or has come upon a message, which the next
 // read returns.
 func (c *Conn) peek(ctx context.Context) bool {
+	if r := c.incoming; r != nil && !r.done() {
+		return true // who reads this message will find out
+	}
 	c.dropStream()
 	c.keepLent()
 	for c.stash == nil {

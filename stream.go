@@ -46,6 +46,9 @@ type messageReader struct {
 	stale bool
 }
 
+// done tells whether the message has been read to its end.
+func (r *messageReader) done() bool { return r.fin && len(r.rest) == 0 }
+
 func (r *messageReader) start() error {
 	c := r.c
 	if c.stash != nil {
@@ -86,11 +89,14 @@ func (r *messageReader) start() error {
 // Read reads the next bytes of the message.
 func (r *messageReader) Read(p []byte) (int, error) {
 	c := r.c
-	if !c.reading.TryLock() {
-		return 0, errConcurrentRead
+	if err := c.tryReading(); err != nil {
+		return 0, err
 	}
 	defer c.unlockReading()
-	if r.stale {
+	switch {
+	case r.stale && c.stateNow() != stateOpen:
+		return 0, c.permanent() // it was Close that read on
+	case r.stale:
 		return 0, errStaleReader
 	}
 	for len(r.rest) == 0 {

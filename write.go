@@ -450,8 +450,7 @@ func (c *Conn) requeue(others *waiter) {
 // writeOut writes out and then direct, and returns how many bytes went.
 func (c *Conn) writeOut(ctx context.Context, direct []byte) (n int, err error) {
 	if c.out.len() == 0 && direct == nil {
-		c.out.put()
-		c.out = nil
+		c.dropOut()
 		return 0, nil
 	}
 	switch {
@@ -665,9 +664,9 @@ func (c *Conn) writeFailed(ctx context.Context, err error, reader bool) error {
 // say for itself: a close frame that the peer had sent before, which then is the
 // connection's error, or messages, which a reader may still want.
 func (c *Conn) lookForClose() bool {
-	c.peeking.Store(true) // before a read can find that it comes second
-	defer c.endPeek()
+	c.peeks.Add(1) // before a read can find that it comes second
 	if c.reading.TryLock() {
+		defer c.endPeek()
 		defer c.unlockReading()
 		ctx, cancel := context.WithTimeout(context.Background(), lookAround)
 		defer cancel()
@@ -689,9 +688,8 @@ func (c *Conn) lookForClose() bool {
 
 // endPeek lets those read who have waited for peek.
 func (c *Conn) endPeek() {
-	if c.peeking.Swap(false) {
-		c.wakeWaiters()
-	}
+	c.peeks.Add(1)
+	c.wakeWaiters()
 }
 
 func (c *Conn) wakeWaiters() {
