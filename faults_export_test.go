@@ -2,10 +2,14 @@ package websocket
 
 // What the tests of package websocket_test cannot see from outside: what a
 // connection that has ended still holds. Called by those that end connections at
-// bad moments.
+// bad moments, or have many use one.
 
-// ErrCloseTimeout is what Close returns if the peer is silent.
-var ErrCloseTimeout = errCloseTimeout
+// ErrCloseTimeout is what Close returns if the peer is silent, ErrConcurrentRead
+// what a second reader gets.
+var (
+	ErrCloseTimeout   = errCloseTimeout
+	ErrConcurrentRead = errConcurrentRead
+)
 
 // LeftOver returns what c holds although it has ended, and has been read since:
 // buffers, timers that run, contexts it watches, goroutines that wait. It is to be
