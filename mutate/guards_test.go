@@ -33,14 +33,14 @@ func TestGuards(t *testing.T) {
 		if out, err := b.build(a.pkg, binaries[key], files, "-tags="+a.tags); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		r := runner{filepath.Join(dir, a.pkg), cpuSeconds}
-		if res, by := r.try(binaries[key], 0, "-test.run="+named(a.pkg, a.tags)); res != survived {
+		r := runner{filepath.Join(dir, a.pkg), 2 * cpuSeconds}
+		if res, by := r.try(binaries[key], 0, "-test.run="+named(a.pkg, a.tags), "-test.timeout=1m"); res != survived {
 			t.Fatalf("with all guards: %s, %s", res, by)
 		}
 	}
 	for _, a := range attacks {
 		t.Run(fmt.Sprintf("%d %s: %s", a.input, a.what, a.test), func(t *testing.T) {
-			r := runner{filepath.Join(dir, a.pkg), cpuSeconds}
+			r := runner{filepath.Join(dir, a.pkg), 2 * cpuSeconds}
 			res, by := r.try(binaries[a.pkg+" "+a.tags], number(a.guard), "-test.run=^"+a.test+"$", "-test.timeout=4s")
 			if res == survived {
 				t.Errorf("the test passes without the guard %q", a.guard)

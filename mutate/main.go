@@ -176,33 +176,37 @@ func (p *plan) try(list []*mutant, sources []*source) error {
 	if err := b.buildAll(binary, sources, list); err != nil {
 		return err
 	}
-	for _, args := range append([][]string{all()}, firsts(p.files)...) {
-		if res, by := r.try(binary, 0, args...); res != survived {
-			return fmt.Errorf("the tests fail without a mutant: %s, %s", res, by)
+	for i, file := range p.files {
+		m := &mutant{File: file}
+		if r.run(binary, m, p.quick || i > 0); m.Result != survived {
+			return fmt.Errorf("the tests fail without a mutant: %s, %s", m.Result, m.By)
 		}
 	}
-	for i, m := range list {
-		switch {
-		case m.Result == notCompiled:
-		case m.decl != nil:
-			r.run(binary, m, p.quick)
-		default:
-			alone := filepath.Join(work, "alone.test")
-			s := sources[slices.IndexFunc(sources, func(s *source) bool { return s.name == m.File })]
-			if _, err := b.build(".", alone, map[string]string{m.File: apply(s.text, m.edit)}); err != nil {
-				m.Result = notCompiled
-			} else {
-				r.run(alone, m, p.quick)
+	done := 0
+	for _, alone := range []bool{false, true} { // those that take a build last
+		for _, m := range list {
+			switch {
+			case m.inBinary() == alone:
+				continue
+			case alone:
+				p.tryAlone(b, r, sources, m)
+			case m.Result != notCompiled:
+				r.run(binary, m, p.quick)
 			}
+			done++
+			fmt.Fprintf(os.Stderr, "%d/%d %s %s: %s\n", done, len(list), m.Result, m.By, m.key())
 		}
-		fmt.Fprintf(os.Stderr, "%d/%d %s %s: %s\n", i+1, len(list), m.Result, m.By, m.key())
 	}
 	return nil
 }
 
-func firsts(files []string) (args [][]string) {
-	for _, file := range files {
-		args = append(args, first(file))
+// tryAlone builds a binary for m, which no schema can hold, and runs the tests.
+func (p *plan) tryAlone(b builder, r runner, sources []*source, m *mutant) {
+	s := sources[slices.IndexFunc(sources, func(s *source) bool { return s.name == m.File })]
+	binary := filepath.Join(b.work, "alone.test")
+	if _, err := b.build(".", binary, map[string]string{m.File: apply(s.text, m.edit)}); err != nil {
+		m.Result = notCompiled
+		return
 	}
-	return args
+	r.run(binary, m, p.quick)
 }

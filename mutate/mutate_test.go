@@ -40,6 +40,11 @@ func clamp(n int) int {
 }
 
 var calls int
+
+var limits = []int{
+	3,
+	4 * 2,
+}
 `
 
 const sampleTestGo = `package sample
@@ -47,6 +52,9 @@ const sampleTestGo = `package sample
 import "testing"
 
 func TestClamp(t *testing.T) {
+	if limits[1] != 8 {
+		t.Error("limits")
+	}
 	for n, want := range map[int]int{1: green, 5: 5, 11: 10, 12: 10, 77: 77} {
 		if got := clamp(n); got != want {
 			t.Errorf("%d: %d", n, got)
@@ -130,15 +138,17 @@ func TestTry(t *testing.T) {
 		t.Fatalf("without a mutant: %s, %s", res, by)
 	}
 	ends := map[string]result{
-		"clamp: if n > 10 && n != 77 { => if n >= 10 && n != 77 {":                                                     survived,
-		"clamp: if n > 10 && n != 77 { => if n <= 10 && n != 77 {":                                                     killed,
-		"clamp: if n > 10 && n != 77 { => if n > 10 || n != 77 {":                                                      killed,
-		"clamp: if n > 10 && n != 77 { => if !(n > 10 && n != 77) {":                                                   killed,
-		"clamp: n = 10 => n = (10+1)":                                                                                  killed,
-		"clamp: for i := 0; i < n; i++ { => for i := 0; i < n; i-- {":                                                  timeout,
-		"clamp: calls++ => (nothing)":                                                                                  survived,
-		"clamp: case red: => case green:":                                                                              killed,
-		"clamp: case red:; return green => (nothing)":                                                                  killed,
+		"clamp: if n > 10 && n != 77 { => if n >= 10 && n != 77 {":    survived,
+		"clamp: if n > 10 && n != 77 { => if n <= 10 && n != 77 {":    killed,
+		"clamp: if n > 10 && n != 77 { => if n > 10 || n != 77 {":     killed,
+		"clamp: if n > 10 && n != 77 { => if !(n > 10 && n != 77) {":  killed,
+		"clamp: n = 10 => n = (10+1)":                                 killed,
+		"clamp: for i := 0; i < n; i++ { => for i := 0; i < n; i-- {": timeout,
+		"-: 3, => (3+1),":                             survived,
+		"-: 4 * 2, => 4 / 2,":                         killed,
+		"clamp: calls++ => (nothing)":                 survived,
+		"clamp: case red: => case green:":             killed,
+		"clamp: case red:; return green => (nothing)": killed,
 		"clamp: func clamp(n int) int { => func clamp(n int) int { return *new(int)":                                   killed,
 		"pair.unnamed: " + unnamed + " { return len(more) } => " + unnamed + " { return *new(int); return len(more) }": killed,
 	}

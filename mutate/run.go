@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // A result is what became of a mutant.
@@ -49,9 +48,9 @@ const slowTests = "^(TestRecvEveryFirstTwoBytes|TestMainSeesLeaks)$"
 var core = strings.Fields("frame.go mask.go utf8.go recv.go send.go message.go close.go handshake.go request.go deflate.go origin.go")
 
 const (
-	cpuSeconds = 12          // for one run: the quick tests need half of it
-	memoryKiB  = 6 << 20     // of address space
-	wall       = time.Minute // for a run that waits rather than works
+	cpuSeconds = 6       // for a run of the tests about a file, which need two at most
+	allFactor  = 5       // so many times as much for all quick tests
+	memoryKiB  = 6 << 20 // of address space
 )
 
 // A runner runs test binaries in the package's folder.
@@ -65,7 +64,7 @@ type runner struct {
 func (r runner) try(binary string, id int, args ...string) (result, string) {
 	// A mutant may allocate, or turn, without end.
 	shell := fmt.Sprintf(`ulimit -t %d; ulimit -v %d; exec "$0" "$@"`, r.cpu, memoryKiB)
-	cmd := exec.Command("sh", append([]string{"-c", shell, binary, "-test.failfast", "-test.timeout=" + wall.String()}, args...)...)
+	cmd := exec.Command("sh", append([]string{"-c", shell, binary, "-test.failfast"}, args...)...)
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), mutantEnv+"="+strconv.Itoa(id))
 	out, err := cmd.CombinedOutput()
@@ -102,15 +101,16 @@ func judge(out string, err error) (result, string) {
 
 // first returns the arguments that select the tests about file.
 func first(file string) []string {
-	return []string{"-test.short", "-test.run=^Test(" + firstTests[file] + ")", "-test.skip=" + slowTests}
+	return []string{"-test.timeout=20s", "-test.short", "-test.run=^Test(" + firstTests[file] + ")", "-test.skip=" + slowTests}
 }
 
 // all returns the arguments that select all quick tests.
-func all() []string { return []string{"-test.short"} }
+func all() []string { return []string{"-test.timeout=3m", "-test.short"} }
 
 // run tries m, compiled into binary, in two rounds, or in one if that has to do.
 func (r runner) run(binary string, m *mutant, quick bool) {
 	if m.Result, m.By = r.try(binary, m.ID, first(m.File)...); m.Result == survived && !quick {
+		r.cpu *= allFactor
 		m.Result, m.By = r.try(binary, m.ID, all()...)
 	}
 }

@@ -1,9 +1,9 @@
 package main
 
-// One test binary for all mutants that lie in functions: beside each function
+// One test binary for all mutants but those of constants: beside each function
 // stand its mutants as functions of their own, and the first thing it does is to
-// look which of them, if any, is to run. So a mutant costs a run of tests but no
-// build. The tree is never touched: go build takes the changed files as an overlay.
+// look which of them, if any, is to run; and a variable begins with the value that
+// it is to have. So a mutant costs a run of tests but no build. The tree is never touched: go build takes the changed files as an overlay.
 
 import (
 	"encoding/json"
@@ -31,6 +31,13 @@ import (
 
 // mutantOn is the mutant to run, or 0.
 var mutantOn, _ = strconv.Atoi(os.Getenv("` + mutantEnv + `"))
+
+func mutantIf[T any](id int, mutant, original T) T {
+	if mutantOn == id {
+		return mutant
+	}
+	return original
+}
 `
 
 // span is the lines of a schema that hold a mutant.
@@ -40,32 +47,61 @@ type span struct {
 }
 
 // schema returns s with every mutant of list in it, and where they are. Those
-// outside of functions are left out.
+// of constants are left out.
 func schema(s *source, list []*mutant) (string, []span) {
 	byDecl := map[*ast.FuncDecl][]*mutant{}
+	byValue := map[ast.Expr][]*mutant{}
 	for _, m := range list {
-		if m.decl != nil {
+		switch {
+		case m.decl != nil:
 			byDecl[m.decl] = append(byDecl[m.decl], m)
+		case m.value != nil:
+			byValue[m.value] = append(byValue[m.value], m)
 		}
 	}
 	var edits []edit
 	for decl, ms := range byDecl {
 		edits = append(edits, s.dispatch(decl, ms)...)
 	}
+	for value, ms := range byValue {
+		edits = append(edits, s.choose(value, ms))
+	}
 	out := apply(s.text, edits...) + "\n"
-	line := strings.Count(out, "\n") + 1
 	var spans []span
 	for _, m := range list {
-		if m.decl == nil {
-			continue
+		switch {
+		case m.decl != nil:
+			from := strings.Count(out, "\n") + 1
+			out += s.twin(m) + "\n"
+			spans = append(spans, span{from, strings.Count(out, "\n"), m})
+		case m.value != nil:
+			before, _, _ := strings.Cut(out, choice(m))
+			from := strings.Count(before, "\n") + 1
+			spans = append(spans, span{from, from + 1 + strings.Count(s.valueOf(m), "\n"), m})
 		}
-		one := s.twin(m) + "\n"
-		n := strings.Count(one, "\n")
-		spans = append(spans, span{line, line + n - 1, m})
-		out += one
-		line += n
 	}
 	return out, spans
+}
+
+// inBinary tells whether m is one of those that a schema holds.
+func (m *mutant) inBinary() bool { return m.decl != nil || m.value != nil }
+
+// choose returns the edit that makes a variable begin with the value of the mutant
+// that is on.
+func (s *source) choose(value ast.Expr, ms []*mutant) edit {
+	e := edit{s.at(value.Pos()), s.at(value.End()), s.textOf(value)}
+	for _, m := range ms {
+		e.text = choice(m) + s.valueOf(m) + ",\n" + e.text + ")"
+	}
+	return e
+}
+
+func choice(m *mutant) string { return fmt.Sprintf("mutantIf(%d,\n", m.ID) }
+
+// valueOf returns the value with m in it.
+func (s *source) valueOf(m *mutant) string {
+	at := s.at(m.value.Pos())
+	return apply(s.textOf(m.value), edit{m.edit.start - at, m.edit.end - at, m.edit.text})
 }
 
 // twin returns the function of m with m in it and a name of its own.
@@ -177,7 +213,7 @@ func (b builder) build(pkg, binary string, files map[string]string, flags ...str
 	return string(out), err
 }
 
-// buildAll compiles all mutants of list that lie in functions into binary. Those
+// buildAll compiles all mutants of list but those of constants into binary. Those
 // that do not compile are marked and left out.
 func (b builder) buildAll(binary string, sources []*source, list []*mutant) error {
 	for range 8 { // an error may hide behind another

@@ -24,6 +24,7 @@ type mutant struct {
 	By     string        `json:"by,omitempty"`     // the test that killed it
 	Reason string        `json:"reason,omitempty"` // why it survives, from survivors.txt
 	decl   *ast.FuncDecl // nil outside of functions
+	value  ast.Expr      // of the variable of the package that it is in, or nil
 	edit   edit
 }
 
@@ -89,6 +90,7 @@ type finder struct {
 	next  map[string]string
 	fn    string
 	decl  *ast.FuncDecl
+	value ast.Expr
 	skip  map[ast.Node]bool // nodes that stand for nothing that could be wrong
 	seen  map[string]int
 	found []*mutant
@@ -106,13 +108,25 @@ func find(s *source, next map[string]string) []*mutant {
 				ast.Inspect(d.Body, f.visit)
 			}
 		case *ast.GenDecl:
-			if d.Tok == token.CONST || d.Tok == token.VAR {
-				f.fn, f.decl = "-", nil
-				ast.Inspect(d, f.visit)
-			}
+			f.declaration(d)
 		}
 	}
 	return f.found
+}
+
+// declaration looks at constants and variables outside of functions.
+func (f *finder) declaration(d *ast.GenDecl) {
+	f.fn, f.decl = "-", nil
+	for _, spec := range d.Specs {
+		v, ok := spec.(*ast.ValueSpec)
+		if ok && d.Tok == token.VAR && len(v.Names) == 1 && len(v.Values) == 1 {
+			f.value = v.Values[0]
+		}
+		if ok {
+			ast.Inspect(v, f.visit)
+		}
+		f.value = nil
+	}
 }
 
 func nameOf(d *ast.FuncDecl) string {
@@ -135,7 +149,7 @@ func (f *finder) add(p, q token.Pos, text string) {
 		to = e.end + i
 	}
 	m := &mutant{
-		File: f.name, Line: f.fset.Position(p).Line, Func: f.fn, decl: f.decl, edit: e,
+		File: f.name, Line: f.fset.Position(p).Line, Func: f.fn, decl: f.decl, value: f.value, edit: e,
 		Before: oneLine(f.text[from:to]),
 		After:  oneLine(f.text[from:e.start] + text + f.text[e.end:to]),
 	}
