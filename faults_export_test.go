@@ -11,6 +11,9 @@ var (
 	ErrConcurrentRead = errConcurrentRead
 )
 
+// RaceDetector tells whether it is on: everything takes ten times as long with it.
+const RaceDetector = raceDetector
+
 // LeftOver returns what c holds although it has ended, and has been read since:
 // buffers, timers that run, contexts it watches, goroutines that wait. It is to be
 // empty.

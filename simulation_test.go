@@ -30,7 +30,7 @@ import (
 )
 
 var (
-	simSchedules = flag.Int("sim.schedules", 3000, "how many schedules TestSimulation plays")
+	simSchedules = flag.Int("sim.schedules", simDefault(), "how many schedules TestSimulation plays")
 	simSeed      = flag.Uint64("sim.seed", 0, "the one that it plays, again and again, if not 0")
 )
 
@@ -42,6 +42,13 @@ const (
 	simLimit = 150*time.Millisecond + simWriteTimeout + simCloseTimeout + 2*time.Second
 	simAgain = 100
 )
+
+func simDefault() int {
+	if websocket.RaceDetector {
+		return 500
+	}
+	return 3000
+}
 
 // sim is one schedule.
 type sim struct {
