@@ -98,6 +98,9 @@ func TestCompressMessages(t *testing.T) {
 		in, out = zlibInflater{startZlib(t)}, zlibDeflater{startZlib(t)}
 	}
 	each := (*compressCount + len(all) - 1) / len(all)
+	if testing.Short() || raceDetector {
+		each = 1
+	}
 	source := &anyMessage{r: rand.New(rand.NewPCG(7692, 2)), lines: append(corpus(t, "ticks.json"), corpus(t, "chat.txt")...)}
 	synctest.Test(t, func(t *testing.T) {
 		for _, a := range all {

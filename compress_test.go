@@ -184,7 +184,10 @@ var ctxBackground = context.Background()
 // there.
 func TestCompressTakeover(t *testing.T) {
 	lines := append(corpus(t, "ticks.json"), corpus(t, "chat.txt")...)
-	const count = 800
+	count := 800
+	if testing.Short() || raceDetector {
+		count = 300
+	}
 	for _, role := range bothRoles {
 		for _, agreed := range []string{"", "; server_no_context_takeover", "; client_no_context_takeover",
 			"; server_no_context_takeover; client_no_context_takeover"} {
