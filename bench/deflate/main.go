@@ -2,9 +2,11 @@
 // the two that other libraries use for it, compress/flate and klauspost/compress:
 //
 //	go run ./bench/deflate
+//	go run ./bench/deflate -connections
 //
-// It prints what was measured and a verdict for each target, and exits with 1 if
-// one is missed. It runs from the root of the repository.
+// The first prints what was measured and a verdict for each target, and exits with
+// 1 if one is missed; the second what compression costs a connection. Both run
+// from the root of the repository.
 package main
 
 import (
@@ -20,9 +22,14 @@ func main() {
 	turns := flag.Int("turns", 15, "how often each codec has its turn in a cell")
 	slice := flag.Duration("slice", 4*time.Millisecond, "how long a turn is, about")
 	only := flag.String("only", "", "only cells whose name contains this, as in page.html/16384, and no connections")
+	connections := flag.Bool("connections", false, "instead: what each setting costs a connection")
 	dir := flag.String("corpora", corporaDir, "the folder with the corpora")
 	flag.Parse()
 
+	if *connections {
+		printConnections(*dir, *turns)
+		return
+	}
 	cells := measure(*dir, *only, *turns, *slice)
 	printCells(cells)
 	verdicts := judgeCells(cells)

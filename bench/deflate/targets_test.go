@@ -54,3 +54,17 @@ func TestTake(t *testing.T) {
 	require.Equal(t, met, judgeStream(testCorpora).word)
 	require.Equal(t, met, judgeIdle().word)
 }
+
+// A message arrives over every link, smaller where it is compressed and smaller
+// still with takeover.
+func TestMeasureLinks(t *testing.T) {
+	all := measureLinks(cut(corpus(testCorpora, "ticks.json"), 512), 2)
+	require.Len(t, all, len(settings()))
+	require.Equal(t, 512.0+4, all[0][2])
+	require.Less(t, all[1][2], 250.0)
+	require.Less(t, all[3][2], all[1][2])
+	for _, c := range all {
+		require.Positive(t, c[0])
+		require.Positive(t, c[1])
+	}
+}
