@@ -90,8 +90,6 @@ func (l link) pass(messages [][]byte) (send, receive time.Duration) {
 
 // printConnections prints one line for each corpus and size.
 func printConnections(dir string, turns int) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "µs to send, µs to receive, bytes on the wire\t")
 	for _, s := range settings() {
@@ -117,6 +115,8 @@ func printConnections(dir string, turns int) {
 // measureLinks returns, for each setting, the median microseconds to send a
 // message and to receive it, and its bytes.
 func measureLinks(messages [][]byte, turns int) (all [][3]float64) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var links []link
 	for _, s := range settings() {
 		links = append(links, newLink(s))

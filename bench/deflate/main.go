@@ -36,7 +36,7 @@ func main() {
 	if *only == "" {
 		verdicts = append(verdicts, judgeStream(*dir), judgeIdle())
 	}
-	if !printVerdicts(verdicts) {
+	if !printVerdicts(os.Stdout, verdicts) {
 		os.Exit(1)
 	}
 }

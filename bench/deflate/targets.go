@@ -5,7 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
+	"io"
 	"text/tabwriter"
 
 	"github.com/seed9f1f0156/websocket"
@@ -47,9 +47,9 @@ func judge(target, found string, ok bool) verdict {
 }
 
 // printVerdicts reports whether no target is missed.
-func printVerdicts(all []verdict) bool {
+func printVerdicts(to io.Writer, all []verdict) bool {
 	ok := true
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w)
 	for _, v := range all {
 		ok = ok && v.word != missed

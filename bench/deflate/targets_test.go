@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -38,8 +39,8 @@ func TestJudgeCells(t *testing.T) {
 	leaky := made("chat.txt", 128, 3, 1, 90, 100, 100)
 	leaky.allocs = map[string]float64{"better": 1}
 	require.Equal(t, []string{met, met, met, missed}, words(leaky))
-	require.True(t, printVerdicts(judgeCells([]*cell{good})))
-	require.False(t, printVerdicts(judgeCells([]*cell{leaky})))
+	require.True(t, printVerdicts(io.Discard, judgeCells([]*cell{good})))
+	require.False(t, printVerdicts(io.Discard, judgeCells([]*cell{leaky})))
 }
 
 // What the program measures is there and is what it says.
