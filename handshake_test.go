@@ -204,6 +204,18 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	require.Contains(t, errUpgrade.body(), "proxy_set_header Upgrade $http_upgrade;")
+	require.Equal(t, "the request has no Sec-WebSocket-Key\n", errNoKey.body(), "no hint, no blank line")
+	statuses := map[int][]*refusal{
+		400: {errRequestBody, errHost, errVersions, errNoKey, errKeys, errKey, errProtocolList, errExtensionList},
+		405: {errMethod},
+		426: {errHTTPVersion, errUpgrade, errConnection, errVersion},
+		505: {errHTTP2},
+	}
+	for status, refusals := range statuses {
+		for _, r := range refusals {
+			require.Equal(t, status, r.status, r.rule)
+		}
+	}
 }
 
 func TestAppendAccept(t *testing.T) {
@@ -435,6 +447,7 @@ func TestHS03LinearQuotes(t *testing.T) {
 // TestExtensionPartsAreBounded keeps a header of two bytes a parameter from
 // becoming twenty times its size.
 func TestExtensionPartsAreBounded(t *testing.T) {
+	require.Equal(t, 256, maxExtensionParts, "forty times that many bytes are nothing")
 	_, err := parseExtensions([]string{"x" + strings.Repeat(";a", maxExtensionParts-1)})
 	require.NoError(t, err)
 	_, err = parseExtensions([]string{"x" + strings.Repeat(";a", maxExtensionParts)})
@@ -554,4 +567,19 @@ func BenchmarkHostileExtensions(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Letters are folded, and nothing else is: not their neighbours, and nothing beyond
+// ASCII.
+func TestFoldEveryByte(t *testing.T) {
+	const upper, lower = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+	for a := range 256 {
+		for b := range 256 {
+			i, j := strings.IndexByte(upper, byte(a)), strings.IndexByte(lower, byte(b))
+			k, l := strings.IndexByte(lower, byte(a)), strings.IndexByte(upper, byte(b))
+			want := a == b || i >= 0 && i == j || k >= 0 && k == l
+			require.Equal(t, want, foldEqual(string([]byte{'x', byte(a)}), string([]byte{'X', byte(b)})), "%q and %q", a, b)
+		}
+	}
+	require.False(t, foldEqual("x", "xx"))
 }

@@ -1,8 +1,8 @@
 package main
 
 // Running tests against a mutant. First those that are about its file, which kill
-// most, and are quick; then, against a mutant that they let live, all quick tests
-// of the package. main.go calls it.
+// most, and are quick; then, against a mutant that they let live, the other quick
+// tests of the package. main.go calls it.
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ const (
 )
 
 // firstTests are the tests about each file of the core, by the beginnings of their
-// names; slowTests, among them, wait for the second round.
+// names.
 var firstTests = map[string]string{
 	"frame.go":     "Frame|Send|RecvRules",
 	"mask.go":      "Mask|RecvMasking",
@@ -36,20 +36,21 @@ var firstTests = map[string]string{
 	"send.go":      "Send",
 	"message.go":   "Message",
 	"close.go":     "Close|RecvRules|SendClose",
-	"handshake.go": "CLI08Status|CLI09|CLI10|HS02|HS03|HS04M|HS05R|HS07|HS08|HS09|HS1[0-4]|SMG02|Check|Valid|Refusals|Append|Response|Parse|Choose|Extension|Tokens|ORG0[1-4]|HS24F|DialOptions",
+	"handshake.go": "CLI08Status|CLI09|CLI10|HS02|HS03|HS04M|HS05R|HS07|HS08|HS09|HS1[0-4]|SMG02|Check|Valid|Refusals|Append|Response|Parse|Choose|Extension|Tokens|Fold|ORG0[1-4]|HS24F|DialOptions",
 	"request.go":   "Parse|BadURLs|DialRequest|CLI0[123]|DialOptions|DialUnix|DialJar",
 	"deflate.go":   "Deflate|DialExtensions|AcceptExtensions",
 	"origin.go":    "ORG|Quote|CheckOrigin|HS07|Refusals",
 }
 
-const slowTests = "^(TestRecvEveryFirstTwoBytes|TestMainSeesLeaks)$"
+// otherTests are left out: they are about the drivers, and long.
+const otherTests = "^Test(Simulat|Fault|MainSeesLeaks)"
 
 // core is the files of the core, in the order of reading.
 var core = strings.Fields("frame.go mask.go utf8.go recv.go send.go message.go close.go handshake.go request.go deflate.go origin.go")
 
 const (
 	cpuSeconds = 6       // for a run of the tests about a file, which need two at most
-	allFactor  = 5       // so many times as much for all quick tests
+	allFactor  = 5       // so many times as much for the others
 	memoryKiB  = 6 << 20 // of address space
 )
 
@@ -101,16 +102,18 @@ func judge(out string, err error) (result, string) {
 
 // first returns the arguments that select the tests about file.
 func first(file string) []string {
-	return []string{"-test.timeout=20s", "-test.short", "-test.run=^Test(" + firstTests[file] + ")", "-test.skip=" + slowTests}
+	return []string{"-test.timeout=20s", "-test.short", "-test.run=^Test(" + firstTests[file] + ")", "-test.skip=" + otherTests}
 }
 
-// all returns the arguments that select all quick tests.
-func all() []string { return []string{"-test.timeout=3m", "-test.short"} }
+// rest returns the arguments that select all other quick tests.
+func rest(file string) []string {
+	return []string{"-test.timeout=3m", "-test.short", "-test.skip=^Test(" + firstTests[file] + ")|" + otherTests}
+}
 
 // run tries m, compiled into binary, in two rounds, or in one if that has to do.
 func (r runner) run(binary string, m *mutant, quick bool) {
 	if m.Result, m.By = r.try(binary, m.ID, first(m.File)...); m.Result == survived && !quick {
 		r.cpu *= allFactor
-		m.Result, m.By = r.try(binary, m.ID, all()...)
+		m.Result, m.By = r.try(binary, m.ID, rest(m.File)...)
 	}
 }
