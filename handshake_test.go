@@ -7,6 +7,8 @@ package websocket
 import (
 	"encoding/base64"
 	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -582,4 +584,68 @@ func TestFoldEveryByte(t *testing.T) {
 		}
 	}
 	require.False(t, foldEqual("x", "xx"))
+}
+
+// The request's fields, each of them and in their order, for options that bring
+// them and options that do not.
+func TestRequestFields(t *testing.T) {
+	first := [][2]string{{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Key", sampleKey}, {"Sec-WebSocket-Version", "13"}}
+	agent := [2]string{"User-Agent", "Go-websocket"}
+	many, listed := http.Header{}, [][2]string{agent}
+	for i := range 20 {
+		name := "X-" + string(rune('A'+i))
+		many[name] = []string{"1", "2"}
+		listed = append(listed, [2]string{name, "1"}, [2]string{name, "2"})
+	}
+	for name, row := range map[string]struct {
+		url, offer string
+		opts       DialOptions
+		want       [][2]string
+	}{
+		"nothing":      {url: "ws://h/", want: [][2]string{agent}},
+		"a list":       {url: "ws://h/", opts: DialOptions{Subprotocols: []string{"a", "b"}}, want: [][2]string{{"Sec-WebSocket-Protocol", "a, b"}, agent}},
+		"one":          {url: "ws://h/", opts: DialOptions{Subprotocols: []string{"a"}}, want: [][2]string{{"Sec-WebSocket-Protocol", "a"}, agent}},
+		"an offer":     {url: "ws://h/", offer: "x", want: [][2]string{{"Sec-WebSocket-Extensions", "x"}, agent}},
+		"a user":       {url: "ws://user:pw@h/", want: [][2]string{agent, {"Authorization", "Basic dXNlcjpwdw=="}}},
+		"a better one": {url: "ws://user:pw@h/", opts: DialOptions{Header: http.Header{"Authorization": {"Bearer t"}}}, want: [][2]string{agent, {"Authorization", "Bearer t"}}},
+		"an agent":     {url: "ws://h/", opts: DialOptions{Header: http.Header{"User-Agent": {"me"}}}, want: [][2]string{{"User-Agent", "me"}}},
+		"cookies":      {url: "ws://h/", opts: DialOptions{Header: http.Header{"Cookie": {"a=1", "b=2"}}}, want: [][2]string{agent, {"Cookie", "a=1; b=2"}}},
+		"no cookies":   {url: "ws://h/", opts: DialOptions{Header: http.Header{"Cookie": nil}}, want: [][2]string{agent}},
+		"many":         {url: "ws://h/", opts: DialOptions{Header: many}, want: listed},
+	} {
+		d, err := newDialer(row.url, &row.opts)
+		require.NoError(t, err, name)
+		got, err := d.fields(sampleKey, row.offer)
+		require.NoError(t, err, name)
+		require.Equal(t, append(slices.Clip(first), row.want...), got, name)
+	}
+}
+
+// What package url lets through and a request line may not have is escaped, the
+// rest is as it was.
+func TestQueryEscaped(t *testing.T) {
+	for q, want := range map[string]string{
+		"": "", "a=b&c=%20": "a=b&c=%20", "a b": "a%20b", "ab c<d": "ab%20c%3Cd", "!~": "!~", "a!b~c": "a!b~c",
+		"\x7f": "%7F", "\x00": "%00", "a\xff": "a%FF", "q=\u00e9!": "q=%C3%A9!", "x\"<>\\^`{|}y": "x%22%3C%3E%5C%5E%60%7B%7C%7Dy",
+		" ": "%20", "a                    b": "a" + strings.Repeat("%20", 20) + "b",
+	} {
+		require.Equal(t, want, escapeQuery(q), "%q", q)
+	}
+}
+
+// The target as a URL, which cookies, redirects and other transports go by.
+func TestTargetURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"ws://host/a?b": "http://host/a?b", "wss://host/a?b": "https://host/a?b", "ws://user:pw@host": "http://host/",
+		"ws+unix:///s:/a": "http://localhost/a", "wss+unix:///s:/a": "https://localhost/a",
+	} {
+		to, _, err := parseTarget(raw)
+		require.NoError(t, err, raw)
+		require.Equal(t, want, to.url.String())
+	}
+	to, _, err := parseTarget("ws+unix:///s") // as short as it can be
+	require.NoError(t, err)
+	require.Equal(t, "/s", to.addr)
+	_, _, err = parseTarget("ws+unix:///")
+	require.ErrorIs(t, err, errUnixURL)
 }

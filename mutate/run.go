@@ -37,7 +37,7 @@ var firstTests = map[string]string{
 	"message.go":   "Message",
 	"close.go":     "Close|RecvRules|SendClose",
 	"handshake.go": "CLI08Status|CLI09|CLI10|HS02|HS03|HS04M|HS05R|HS07|HS08|HS09|HS1[0-4]|SMG02|Check|Valid|Refusals|Append|Response|Parse|Choose|Extension|Tokens|Fold|ORG0[1-4]|HS24F|DialOptions",
-	"request.go":   "Parse|BadURLs|DialRequest|CLI0[123]|DialOptions|DialUnix|DialJar",
+	"request.go":   "Parse|Target|Query|RequestFields|BadURLs|DialRequest|CLI0[123]|DialOptions|DialUnix|DialJar",
 	"deflate.go":   "Deflate|DialExtensions|AcceptExtensions",
 	"origin.go":    "ORG|Quote|CheckOrigin|HS07|Refusals",
 }
