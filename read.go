@@ -234,7 +234,8 @@ func (c *Conn) dropBuffers() {
 // next reads one message.
 func (c *Conn) next(ctx context.Context) (Opcode, []byte, error) {
 	if s := c.stash; s != nil {
-		c.stash, c.lent = nil, s.p
+		c.lent = s.p
+		c.unstash()
 		return s.op, s.p, nil
 	}
 	for {
@@ -259,14 +260,19 @@ func (c *Conn) deliver(ev Event, p []byte) (Opcode, []byte, error) {
 		}
 	}
 	c.lent = p
-	c.stats.received()
-	c.opts.Hooks.message(c, ev.Op, false, len(p), wire)
+	c.received(ev.Op, len(p), wire)
 	if len(c.in) > 0 && c.batch.Load() {
 		c.more.Store(true)
 	} else if c.ponged {
 		c.flushHeld()
 	}
 	return ev.Op, p, nil
+}
+
+// received takes note of a whole message that is returned now.
+func (c *Conn) received(op Opcode, payload, wire int) {
+	c.stats.received()
+	c.opts.Hooks.message(c, op, false, payload, wire)
 }
 
 // nextEvent returns the next chunk of a message and sees to everything else.
@@ -446,8 +452,16 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 
 // stashed is a message that was read before anyone asked for it.
 type stashed struct {
-	op Opcode
-	p  []byte
+	op   Opcode
+	p    []byte
+	wire int // its size as it came
+}
+
+// unstash is for a stashed message that is returned now.
+func (c *Conn) unstash() {
+	s := c.stash
+	c.stash = nil
+	c.received(s.op, len(s.p), s.wire)
 }
 
 // peek reads on until it has found out how the stream ended, for a writer that
@@ -468,12 +482,13 @@ func (c *Conn) peek(ctx context.Context) bool {
 		if !done {
 			continue
 		}
+		wire := len(p)
 		if ev.Compressed {
 			if p, err = c.inflateMessage(ev.Op, p); err != nil {
 				return false
 			}
 		}
-		c.stash = &stashed{ev.Op, append([]byte(nil), p...)}
+		c.stash = &stashed{ev.Op, append([]byte(nil), p...), wire}
 		c.expireLent()
 	}
 	return true

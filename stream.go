@@ -43,6 +43,7 @@ type messageReader struct {
 	op    Opcode
 	rest  []byte // of the chunk at hand; lies in the connection's buffers
 	fin   bool   // there is no other chunk
+	size  int    // bytes of the message so far
 	stale bool
 }
 
@@ -53,12 +54,13 @@ func (r *messageReader) start() error {
 	c := r.c
 	if c.stash != nil {
 		r.op, r.rest, r.fin = c.stash.op, c.stash.p, true
-		c.stash = nil
+		c.unstash()
 		return nil
 	}
 	if c.recv.inMessage && !c.recv.first && !c.skipping && !c.recv.compressed {
 		// A read that was given up has left the first part of this message.
 		r.op, r.rest = c.recv.msgOp, append([]byte(nil), c.asm.Held()...)
+		r.size = len(r.rest)
 		c.asm.Reset()
 		c.msg.put()
 		c.msg = nil
@@ -68,8 +70,12 @@ func (r *messageReader) start() error {
 	if err != nil {
 		return err
 	}
-	r.op, r.rest, r.fin = ev.Op, ev.Data, ev.Fin
-	for ev.Compressed {
+	r.op = ev.Op
+	if !ev.Compressed {
+		r.arrived(ev)
+		return nil
+	}
+	for {
 		p, done := c.asm.Add(ev)
 		if done {
 			r.fin = true
@@ -80,10 +86,14 @@ func (r *messageReader) start() error {
 			return err
 		}
 	}
-	if r.fin {
-		c.stats.received()
+}
+
+// arrived takes the next chunk of a message that is not compressed.
+func (r *messageReader) arrived(ev Event) {
+	r.rest, r.fin = ev.Data, ev.Fin
+	if r.size += len(ev.Data); r.fin {
+		r.c.received(r.op, r.size, r.size)
 	}
-	return nil
 }
 
 // Read reads the next bytes of the message.
@@ -113,10 +123,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		r.rest, r.fin = ev.Data, ev.Fin
-		if r.fin {
-			c.stats.received()
-		}
+		r.arrived(ev)
 	}
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
@@ -151,6 +158,7 @@ type messageWriter struct {
 	ctx   context.Context
 	op    Opcode
 	buf   *buffer
+	size  int  // bytes of the message so far
 	begun bool // a fragment is out
 	done  bool
 }
@@ -206,6 +214,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		}
 		k := copy(w.buf.b[len(w.buf.b):fragmentSize], p[n:])
 		w.buf.b = w.buf.b[:len(w.buf.b)+k]
+		w.size += k
 		if n += k; n == len(p) {
 			return n, nil
 		}

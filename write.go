@@ -381,13 +381,17 @@ func (c *Conn) commit(m *outgoing) {
 	if !m.op.isMessage() || m.stream != nil && !m.fin {
 		return
 	}
-	wire := len(m.p)
+	payload := len(m.p)
+	if m.stream != nil {
+		payload = m.stream.size
+	}
+	wire := payload
 	if m.compressed {
 		c.deflate.slide(m.p)
 		wire = m.wire
 	}
 	c.stats.messagesOut.Add(1)
-	c.opts.Hooks.message(c, m.op, true, len(m.p), wire)
+	c.opts.Hooks.message(c, m.op, true, payload, wire)
 }
 
 // growOut makes room for n more bytes in out.
