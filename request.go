@@ -155,13 +155,12 @@ var (
 )
 
 // redirect returns the target that a Location leads to. User and password in it
-// are the server's invention and dropped, as is a fragment.
+// are the server's invention: a target has none, and no fragment either.
 func (t *target) redirect(location string) (*target, error) {
 	u, err := t.url.Parse(location)
 	if location == "" || err != nil {
 		return nil, errNoLocation
 	}
-	u.User = nil
 	next, err := newTarget(u)
 	if err != nil {
 		return nil, errNoLocation
