@@ -86,6 +86,16 @@ func TestJudges(t *testing.T) {
 	require.False(t, ok, "dropped before anything was seen")
 }
 
+func TestOverTLS(t *testing.T) {
+	for _, name := range tlsPeers {
+		p, err := peerNamed(name)
+		require.NoError(t, err)
+		rss, _, err := tlsIdle(p, 20) // each echoes once
+		require.NoError(t, err, name)
+		require.Greater(t, rss, 0.0, name)
+	}
+}
+
 func TestShutdownOfAFewConnections(t *testing.T) {
 	require.NoError(t, shutdownMain([]string{"-conns", "40"}))
 }

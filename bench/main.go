@@ -30,6 +30,7 @@ var subcommands = map[string]func([]string) error{
 	"profile":  profileMain,
 	"hostile":  hostileMain,
 	"shutdown": shutdownMain,
+	"tls":      tlsMain,
 	"peers":    peersMain,
 	"report":   reportMain,
 }

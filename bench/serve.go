@@ -31,6 +31,7 @@ type serveOptions struct {
 	Broadcast bool // send each message to all connections instead of echoing it
 	NoLimit   bool // read limit off (hostile peers)
 	Heap      bool // every allocation is sampled, for the command `heap`
+	TLS       bool // over TLS, with a certificate of its own
 }
 
 // peer is one library in one of its forms.
@@ -113,9 +114,15 @@ func serveMain(args []string) error {
 	if err != nil {
 		return err
 	}
+	addr := ln.Addr().String()
+	if o.TLS {
+		if ln, err = withTLS(ln); err != nil {
+			return err
+		}
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- p.serve(ln, o) }()
-	reply(listening{ln.Addr().String()})
+	reply(listening{addr})
 	go obey(failed)
 	return <-failed
 }
