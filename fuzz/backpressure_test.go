@@ -85,11 +85,11 @@ func TestBP05HonestBesideMisuse(t *testing.T) {
 }
 
 // echo echoes on a server until the connection ends, and tells how long it lasted.
-func echo(c *websocket.Conn) (err error, lasted time.Duration) {
+func echo(c *websocket.Conn) (lasted time.Duration, err error) {
 	begun := time.Now()
 	ctx := context.Background()
 	err = c.Serve(ctx, func(op websocket.Opcode, p []byte) error { return c.Write(ctx, op, p) })
-	return err, time.Since(begun)
+	return time.Since(begun), err
 }
 
 func (m misuse) play(t *testing.T) {
@@ -107,7 +107,7 @@ func (m misuse) play(t *testing.T) {
 		c, peer := open(t, websocket.RoleServer, "", nil, 4096)
 		peers[i] = peer
 		go func() {
-			err, lasted := echo(c)
+			lasted, err := echo(c)
 			ends <- end{err, lasted}
 		}()
 		all.Go(func() { m.does(peer) })
@@ -187,7 +187,7 @@ func TestBP01NeverReads(t *testing.T) {
 					}
 				}
 			}()
-			err, lasted := echo(c)
+			lasted, err := echo(c)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			require.Contains(t, err.Error(), "WriteTimeout", "it says what to turn")
 			require.Equal(t, 3*time.Second, lasted)
