@@ -104,6 +104,7 @@ var guards = []guard{
 	{"scheme of an origin", []guardEdit{{"origin.go", "return foldEqual(o.scheme, p.scheme) &&", "return (OFF || foldEqual(o.scheme, p.scheme)) &&"}}},
 	// Buffers and masks.
 	{"buffers go back once", []guardEdit{{"read.go", "c.plain.put()\n\tc.plain = nil", "c.plain.put()\n\tif !OFF {\nc.plain = nil\n}"}}},
+	{"lent until the next read", []guardEdit{{"read.go", "\tc.lent = p\n", "\tc.lent = p\nif OFF && c.msg != nil {\nc.asm.Reset()\nc.msg.put()\nc.msg = nil\n}\nif OFF && len(c.in) == 0 {\nc.buf.put()\nc.buf = nil\n}\n"}}},
 	{"a key is used once", []guardEdit{{"send.go", "s.keys = s.keys[copy(key[:], s.keys):]", "s.keys = s.keys[copy(key[:], s.keys):]\nif OFF {\ns.keys = s.store\n}"}}},
 	{"masked in a copy", []guardEdit{{"send.go", "Mask(dst[n:], p, key, 0)", "Mask(dst[n:], p, key, 0)\nif OFF {\nMask(p, p, key, 0)\n}"}}},
 	{"clients mask", []guardEdit{{"recv.go", "case r.role == RoleServer &&", "case !OFF && r.role == RoleServer &&"}}},
@@ -174,7 +175,8 @@ var attacks = []attack{
 	{28, "null", "origins that do not parse", ".", "TestORG02SameOrigin", ""},
 	{28, "another port", "port of an origin", ".", "TestORG02SameOrigin", ""},
 	{28, "another scheme", "scheme of an origin", ".", "TestORG02SameOrigin", ""},
-	{29, "buffers given back twice", "buffers go back once", "./fuzz", "TestDEF18NothingStays", "wspoison"},
+	{29, "1,000 connections with canaries", "lent until the next read", ".", "TestIsolation", ""},
+	{29, "buffers given back twice", "buffers go back once", ".", "TestIsolation", "wspoison"},
 	{30, "a fresh key for each frame", "a key is used once", "./fuzz", "TestMSK01KeysDiffer", ""},
 	{30, "for an empty one too", "a key is used once", "./fuzz", "TestMSK03EmptyFramesHaveKeys", ""},
 	{30, "the caller's bytes stay as they are", "masked in a copy", "./fuzz", "TestMSK04CallersBytes", ""},
