@@ -1,5 +1,5 @@
-// `bench profile`: where one server's processor time goes in one cell, which
-// system calls it makes per message, and what idle connections keep in its heap.
+// `bench profile`: where one server's processor time goes in one cell, or for
+// handshakes, which system calls it makes for each, and what idle connections keep in its heap.
 //
 // The processor profile is the server's own (runtime/pprof); system calls are
 // counted from outside by perf, in a window of its own, where perf is installed
@@ -27,7 +27,7 @@ import (
 func profileMain(args []string) error {
 	fs := flag.NewFlagSet("profile", flag.ContinueOnError)
 	name := fs.String("peer", "serve", "server")
-	at := fs.String("cell", "16B-c64-p16", "cell")
+	at := fs.String("cell", "16B-c64-p16", "cell, or handshake")
 	window := fs.Duration("time", 10*time.Second, "length of each window")
 	out := fs.String("out", filepath.Join("bench", "out"), "directory for the profile")
 	idle := fs.Int("idle", 0, "instead: what that many idle connections keep in the heap")
@@ -39,9 +39,13 @@ func profileMain(args []string) error {
 	if err != nil {
 		return err
 	}
-	where, err := parseCell(*at)
-	if err != nil {
-		return err
+	plan := loadPlan{Mode: "handshake"}
+	if *at != plan.Mode {
+		where, err := parseCell(*at)
+		if err != nil {
+			return err
+		}
+		plan = loadPlan{Mode: "echo", Raw: p.raw, Text: where.text, Conns: where.conns, InFlight: where.inFlight, Size: where.size}
 	}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return err
@@ -61,14 +65,14 @@ func profileMain(args []string) error {
 		}
 		return topOf(file, *nodes, "-sample_index", "inuse_space")
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%v.pprof", p.name, where))
-	if err := c.profileCPU(p, where, file); err != nil {
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s.pprof", p.name, *at))
+	if err := c.profileCPU(p, plan, file); err != nil {
 		return err
 	}
 	if err := topOf(file, *nodes); err != nil {
 		return err
 	}
-	return c.countSyscalls(p, where)
+	return c.countSyscalls(p, plan)
 }
 
 // topOf prints the heaviest functions of a profile.
@@ -104,28 +108,28 @@ func (c *config) profileHeap(p peer, n int, file string) error {
 }
 
 // profileCPU runs one window under the processor profile.
-func (c *config) profileCPU(p peer, at cell, file string) error {
-	return c.watched(p, at, func(server *child) (func() error, error) {
+func (c *config) profileCPU(p peer, plan loadPlan, file string) error {
+	return c.watched(p, plan, func(server *child) (func() error, error) {
 		var started bool
 		if err := server.ask("profile "+file, time.Minute, &started); err != nil {
 			return nil, err
 		}
 		return func() error { return server.ask("profile", time.Minute, &started) }, nil
 	}, func(r loadResult) {
-		fmt.Printf("%s %v: %.3f µs per message, %.0f messages/s under the profile; profile in %s\n",
-			p.name, at, r.CPU*1e6/float64(max(r.Messages, 1)), float64(r.Messages)/r.Seconds, filepath.Base(file))
+		fmt.Printf("%s: %.3f µs per message or handshake, %.0f a second under the profile; profile in %s\n",
+			p.name, r.CPU*1e6/float64(max(r.Messages, 1)), float64(r.Messages)/r.Seconds, filepath.Base(file))
 	})
 }
 
 // countSyscalls runs one window under perf and prints calls per message.
-func (c *config) countSyscalls(p peer, at cell) error {
+func (c *config) countSyscalls(p peer, plan loadPlan) error {
 	perf, err := exec.LookPath("perf")
 	if err != nil {
 		fmt.Println("perf is not installed: no system calls counted")
 		return nil
 	}
 	var counts bytes.Buffer
-	return c.watched(p, at, func(server *child) (func() error, error) {
+	return c.watched(p, plan, func(server *child) (func() error, error) {
 		cmd := exec.Command(perf, "stat", "-x", ",", "-e", "syscalls:sys_enter_*", "-p", strconv.Itoa(server.pid()))
 		cmd.Stderr = &counts
 		if err := cmd.Start(); err != nil {
@@ -143,7 +147,7 @@ func (c *config) countSyscalls(p peer, at cell) error {
 			return nil
 		}, nil
 	}, func(r loadResult) {
-		fmt.Println("system calls per message:")
+		fmt.Println("system calls for each:")
 		for _, line := range perMessage(counts.String(), r.AllMessages) {
 			fmt.Println("  " + line)
 		}
@@ -184,12 +188,12 @@ func perMessage(text string, n uint64) []string {
 	return out
 }
 
-// watched runs one echo window; begin is called when the server is warm and
+// watched runs one window of the plan; begin is called when the server is warm and
 // quiet, what it returns when the window is over, and then tell.
-func (c *config) watched(p peer, at cell, begin func(*child) (func() error, error), tell func(loadResult)) error {
-	return c.withServer(p, serveOptions{Size: at.size}, func(server *child, addr string) error {
-		load, err := c.startLoad(loadPlan{Mode: "echo", Addr: addr, PID: server.pid(), Raw: p.raw, Text: at.text,
-			Conns: at.conns, InFlight: at.inFlight, Size: at.size, Warm: time.Second, Window: c.window})
+func (c *config) watched(p peer, plan loadPlan, begin func(*child) (func() error, error), tell func(loadResult)) error {
+	return c.withServer(p, serveOptions{Size: plan.Size}, func(server *child, addr string) error {
+		plan.Addr, plan.PID, plan.Warm, plan.Window = addr, server.pid(), time.Second, c.window
+		load, err := c.startLoad(plan)
 		if err != nil {
 			return err
 		}
