@@ -44,9 +44,18 @@ func TestMessages(t *testing.T) {
 }
 
 func TestMessagesZlib(t *testing.T) {
+	p := startZlib(t)
+	if p == nil {
+		t.Skip("DEFLATE_PYTHON does not name a Python whose zlib to talk to")
+	}
+	exchange(t, p, messageCount(t, 3000))
+}
+
+// startZlib returns nil if there is no Python to start.
+func startZlib(t testing.TB) *zlibPeer {
 	python := os.Getenv("DEFLATE_PYTHON")
 	if python == "" {
-		t.Skip("DEFLATE_PYTHON does not name a Python whose zlib to talk to")
+		return nil
 	}
 	cmd := exec.Command(python, filepath.Join("testdata", "zlibpeer.py"))
 	cmd.Stderr = os.Stderr
@@ -55,11 +64,48 @@ func TestMessagesZlib(t *testing.T) {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	defer func() {
+	t.Cleanup(func() {
 		require.NoError(t, in.Close())
 		require.NoError(t, cmd.Wait())
-	}()
-	exchange(t, &zlibPeer{t: t, w: bufio.NewWriter(in), r: bufio.NewReader(out)}, messageCount(t, 3000))
+	})
+	return &zlibPeer{t: t, w: bufio.NewWriter(in), r: bufio.NewReader(out)}
+}
+
+// FuzzMade inflates what compress/flate makes of a message that follows another,
+// at any level and, if there is a Python, what zlib makes of it in any window.
+func FuzzMade(f *testing.F) {
+	var writers [10]*flate.Writer
+	var wire bytes.Buffer
+	for level := range writers {
+		writers[level], _ = flate.NewWriter(&wire, level)
+	}
+	zlib := startZlib(f)
+	for i, c := range corpora(f) {
+		f.Add(c.data[:300], c.data[300:700], uint8(i), uint8(8+i))
+		f.Add(c.data[:2000], c.data[1000:3000], uint8(9-i), uint8(15))
+	}
+	f.Fuzz(func(t *testing.T, before, message []byte, level, bits uint8) {
+		check := func(payload []byte) {
+			t.Helper()
+			got, err := AppendInflate(nil, before, payload, len(message))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(got, message))
+		}
+		w := writers[level%10]
+		w.Reset(&wire)
+		w.Write(before)
+		w.Flush()
+		wire.Reset()
+		w.Write(message)
+		w.Flush()
+		check(bytes.TrimSuffix(wire.Bytes(), []byte("\x00\x00\xff\xff")))
+		if zlib != nil {
+			zlib.t, zlib.n = t, int(level)
+			zlib.begin(MinBits + int(bits)%8)
+			zlib.deflate(before)
+			check(zlib.deflate(message))
+		}
+	})
 }
 
 // exchange sends count messages each way, in streams of up to 200.
@@ -197,7 +243,7 @@ func (p *flatePeer) deflate(message []byte) []byte {
 
 // zlibPeer is testdata/zlibpeer.py.
 type zlibPeer struct {
-	t    *testing.T
+	t    testing.TB
 	w    *bufio.Writer
 	r    *bufio.Reader
 	bits int
