@@ -14,7 +14,7 @@ import (
 // long as an encoder of the pool still knows it, which is when few connections
 // are busy. With smaller bits, the cost shrinks as the dict does.
 const (
-	Fast   = 1 // one candidate for each position
+	Fast   = 1 // one candidate, for every second or third position
 	Better = 2 // chains of candidates, and a look at the next position
 )
 
