@@ -140,6 +140,64 @@ func statement(src string) string {
 	return "_ = " + src
 }
 
+// TestDocsLinks: what a page links to is there, the heading too, and so is each test
+// and example that it names.
+func TestDocsLinks(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	link := regexp.MustCompile(`\]\(([^): ]+)\)`)
+	named := regexp.MustCompile("`((?:Test|Example|Benchmark)[A-Z]\\w*)`")
+	tests := testNames(t)
+	for _, page := range append(pages, "README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			file, anchor, _ := strings.Cut(string(m[1]), "#")
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), file)
+			}
+			_, err := os.Stat(target)
+			require.NoError(t, err, "%s links to %s", page, m[1])
+			if anchor != "" {
+				require.Contains(t, headings(t, target), anchor, "%s links to %s", page, m[1])
+			}
+		}
+		for _, m := range named.FindAllSubmatch(text, -1) {
+			require.Contains(t, tests, string(m[1]), "%s names it", page)
+		}
+	}
+}
+
+// testNames returns the names of all tests, examples and benchmarks of the repository.
+func testNames(t *testing.T) map[string]bool {
+	names := map[string]bool{}
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Example|Benchmark)\w*)\(`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range function.FindAllSubmatch(text, -1) {
+			names[string(m[1])] = true
+		}
+		return err
+	}))
+	return names
+}
+
+// headings returns the anchors of a page's headings.
+func headings(t *testing.T, page string) (anchors []string) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	other := regexp.MustCompile(`[^a-z0-9 _-]`)
+	for _, m := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllSubmatch(text, -1) {
+		anchor := other.ReplaceAllString(strings.ToLower(string(m[1])), "")
+		anchors = append(anchors, strings.ReplaceAll(anchor, " ", "-"))
+	}
+	return anchors
+}
+
 // TestDocsSeesMistakes is the test of the check.
 func TestDocsSeesMistakes(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
