@@ -162,3 +162,72 @@ func TestKeepaliveManyJumps(t *testing.T) {
 		server.Close(StatusNormalClosure, "")
 	})
 }
+
+// TestKeepaliveOff: a negative interval is off, and a client's is unless it is set.
+func TestKeepaliveOff(t *testing.T) {
+	for _, tc := range []struct {
+		role Role
+		opts *Options
+		off  bool
+	}{
+		{RoleServer, &Options{KeepaliveInterval: -1}, true},
+		{RoleServer, &Options{KeepaliveInterval: -1, KeepaliveTimeout: time.Second}, true},
+		{RoleServer, nil, false},
+		{RoleClient, nil, true},
+		{RoleClient, &Options{KeepaliveTimeout: time.Second}, true},
+		{RoleClient, &Options{KeepaliveInterval: time.Minute}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			c, err := NewConn(ours, Handshake{Role: tc.role}, tc.opts)
+			require.NoError(t, err)
+			ctx := c.CloseRead(context.Background())
+			pinged := make(chan struct{})
+			go func() {
+				defer close(pinged)
+				b := make([]byte, 1)
+				theirs.Read(b)
+			}()
+			select {
+			case <-pinged:
+				require.False(t, tc.off)
+			case <-time.After(24 * time.Hour):
+				require.True(t, tc.off)
+				require.NoError(t, ctx.Err())
+			}
+			c.CloseNow()
+			theirs.Close()
+			<-ctx.Done()
+			<-pinged
+		})
+	}
+}
+
+// TestGoroutinesOfAConnection: keepalive, contexts and writes need none; the reader is
+// the only one.
+func TestGoroutinesOfAConnection(t *testing.T) {
+	leakCheck(t)
+	const n = 50
+	before := len(goroutines())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for range n {
+		server, client := connPair(t, &Options{KeepaliveInterval: 10 * time.Millisecond, WriteTimeout: time.Second, ReadIdleTimeout: time.Hour})
+		server.CloseRead(ctx)
+		client.CloseRead(ctx)
+		require.NoError(t, server.Ping(ctx))
+		require.NoError(t, client.Ping(ctx))
+	}
+	// Goroutines of finished calls may be on their way out.
+	deadline := time.NewTimer(leakGrace)
+	defer deadline.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for len(goroutines())-before != 2*n {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			require.Equal(t, 2*n, len(goroutines())-before)
+		}
+	}
+}
