@@ -21,7 +21,7 @@ type Hooks struct {
 	// the wire without frame headers: smaller if it was compressed.
 	Message func(c *Conn, op Opcode, sent bool, payload, wire int)
 	// Control is called for a control frame received. payload is valid until it
-	// returns.
+	// returns; that of a close frame is its reason, whose code Close is told.
 	Control func(c *Conn, op Opcode, payload []byte)
 	// Close is called once, when the connection has ended. err is its error, as
 	// reads and writes return it; code is the status code, and remote tells that
