@@ -182,7 +182,7 @@ func TestRecvRules(t *testing.T) {
 func TestRecvLimitsAreOfOneMessage(t *testing.T) {
 	m := model{lim: Limits{Message: 4, Frames: 3, Empty: 1}}
 	for _, m.role = range bothRoles {
-		in, _ := draw("82 04 'Hell' / 02 02 'He' / 89 00 / 80 02 'll' / 02 01 'a' / 00 00 / 80 03 'bcd' / 82 04 'Hell' / 01 00 / 00 04 'Hell' / 80 00", m.role)
+		in, _ := draw("82 01 'a' / 02 02 'He' / 80 02 'll' / 82 04 'Hell' / 02 02 'He' / 89 00 / 80 02 'll' / 02 01 'a' / 00 00 / 80 03 'bcd' / 82 04 'Hell' / 01 00 / 00 04 'Hell' / 80 00", m.role)
 		for cut := range in {
 			got, err := m.join(t, in[:cut], in[cut:])
 			require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestRecvLimitsAreOfOneMessage(t *testing.T) {
 					messages = append(messages, j.data)
 				}
 			}
-			require.Equal(t, []string{"Hell", "Hell", "abcd", "Hell", "Hell"}, messages)
+			require.Equal(t, []string{"a", "Hell", "Hell", "Hell", "abcd", "Hell", "Hell"}, messages)
 		}
 	}
 }
