@@ -207,6 +207,60 @@ func TestServerShutdownByForce(t *testing.T) {
 	})
 }
 
+// Peers that take no bytes do not keep the others from being told in time, however
+// many they are.
+func TestServerShutdownWithStuckPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
+			op, _, err := c.Read(ctx)
+			if op == websocket.Binary {
+				return c.Write(ctx, op, make([]byte, 1<<20)) // more than is taken
+			}
+			if err == nil {
+				_, _, err = c.Read(ctx)
+			}
+			return err
+		}}
+		var stuck []*websocket.Conn
+		told := make(chan time.Time, 50)
+		for i := range 250 {
+			c, err := wstest.Dial(t.Context(), server, nil)
+			require.NoError(t, err)
+			if i%5 != 0 {
+				require.NoError(t, c.Write(t.Context(), websocket.Binary, nil))
+				stuck = append(stuck, c)
+				continue
+			}
+			go func() {
+				_, _, err := c.Read(context.Background())
+				var closed *websocket.CloseError
+				if errors.As(err, &closed) && closed.Code == websocket.StatusGoingAway {
+					told <- time.Now()
+				}
+			}()
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		begun := time.Now()
+		forced, err := server.Shutdown(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, len(stuck), forced)
+		for range 50 {
+			select {
+			case at := <-told:
+				require.LessOrEqual(t, at.Sub(begun), time.Second)
+			case <-time.After(time.Minute):
+				require.Fail(t, "a client that was there was not told")
+			}
+		}
+		for _, c := range stuck {
+			c.CloseNow()
+		}
+		synctest.Wait()
+	})
+}
+
 // ShutdownSpread keeps clients from coming back all at once.
 func TestServerShutdownSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

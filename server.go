@@ -182,8 +182,10 @@ func handlerCode(err error) (StatusCode, string) {
 	return StatusInternalError, ""
 }
 
-// shutdownWorkers is how many close frames Shutdown writes at the same time.
-const shutdownWorkers = 64
+const (
+	shutdownWorkers = 64                     // how many close frames Shutdown writes at the same time
+	shutdownTurn    = 100 * time.Millisecond // and how long one that takes no bytes counts as one of them
+)
 
 // Shutdown ends the server well: it refuses newcomers with 503 and Retry-After,
 // closes every connection with 1001, and waits for the closing handshakes. What
@@ -254,9 +256,12 @@ func (s *Server) closeAll(ctx context.Context, open []*Conn) {
 			return
 		}
 		go func() {
+			leave := sync.OnceFunc(func() { <-slots })
+			turn := time.AfterFunc(shutdownTurn, leave)
 			c.step(closeByUser, &CloseError{Code: StatusGoingAway})
 			c.awaitCloseWritten()
-			<-slots
+			turn.Stop()
+			leave()
 			c.Close(StatusGoingAway, "")
 		}()
 	}
