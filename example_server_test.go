@@ -294,6 +294,46 @@ func TestServerShutdownSpread(t *testing.T) {
 	})
 }
 
+// A client in the middle of its handshake when Shutdown begins is let in, told, and
+// waited for.
+func TestServerShutdownDuringHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		server := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error {
+			return errors.New("no handler is to be started any more")
+		}}
+		server.Authenticate = func(*http.Request) (context.Context, error) {
+			<-goOn
+			return nil, nil
+		}
+		told := make(chan error, 1)
+		go func() {
+			c, err := wstest.Dial(context.Background(), server, nil)
+			if err == nil {
+				_, _, err = c.Read(context.Background())
+			}
+			told <- err
+		}()
+		synctest.Wait()
+		type result struct {
+			forced int
+			err    error
+		}
+		ended := make(chan result, 1)
+		go func() {
+			forced, err := server.Shutdown(context.Background())
+			ended <- result{forced, err}
+		}()
+		synctest.Wait()
+		require.Empty(t, ended, "it does not wait for the handshake")
+		close(goOn)
+		var closed *websocket.CloseError
+		require.ErrorAs(t, <-told, &closed)
+		require.Equal(t, websocket.StatusGoingAway, closed.Code)
+		require.Equal(t, result{0, nil}, <-ended)
+	})
+}
+
 // A Server that nobody has used, and one whose connections are all gone, have
 // nothing to wait for.
 func TestServerShutdownOfNothing(t *testing.T) {
