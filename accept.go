@@ -126,7 +126,7 @@ func (e *HandshakeError) Error() string {
 		b = append(append(b, ": "...), e.Reason...)
 	}
 	if e.Err != nil {
-		b = append(append(b, ": "...), strings.TrimPrefix(e.Err.Error(), "websocket: ")...)
+		b = append(append(b, ": "...), causeText(e.Err)...)
 	}
 	if e.received && len(e.Body) > 0 {
 		b = append(b, ": "...)
@@ -171,7 +171,10 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		return nil, err
 	}
 	conn, buffered, bad := hijack(w)
-	if bad != nil {
+	switch {
+	case bad != nil && bad.Status == 0:
+		return nil, bad // whoever took the connection answers
+	case bad != nil:
 		return nil, bad.answer(w)
 	}
 	hs := Handshake{Role: RoleServer, Subprotocol: u.protocol, Extensions: u.extensions, Header: r.Header}
@@ -362,6 +365,8 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, *HandshakeError
 	switch {
 	case err == nil && conn != nil:
 		return conn, buffered, nil
+	case errors.Is(err, http.ErrHijacked):
+		return nil, nil, &HandshakeError{Reason: "the connection has been taken from its HTTP server before, perhaps by an earlier Accept", Err: err}
 	case err == nil:
 		err = errors.New("it returned neither a connection nor an error")
 	}

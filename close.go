@@ -83,10 +83,13 @@ func (e *CloseError) Error() string {
 		s += " (" + strconv.Quote(e.Reason) + ")"
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		s += ": " + causeText(e.Err)
 	}
 	return s
 }
+
+// causeText is what err says, for behind what has said already whose error it is.
+func causeText(err error) string { return strings.TrimPrefix(err.Error(), "websocket: ") }
 
 // Unwrap returns e.Err.
 func (e *CloseError) Unwrap() error { return e.Err }

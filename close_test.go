@@ -214,6 +214,8 @@ func TestCloseErrorText(t *testing.T) {
 		{&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: io.ErrUnexpectedEOF},
 			"websocket: connection ended without a close frame: unexpected EOF"},
 		{&CloseError{Code: StatusAbnormalClosure}, "websocket: connection ended without a close frame"},
+		{&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: ErrPeerTimeout},
+			"websocket: connection ended without a close frame: peer did not answer the keepalive ping"},
 		{errNotMasked, "websocket: peer broke the protocol: frame from a client is not masked (RFC 6455, 5.1)"},
 		{&MessageTooBigError{Limit: 1 << 20}, "websocket: message is larger than the limit of 1048576 bytes (see Options.ReadLimit)"},
 		{ErrPeerTimeout, "websocket: peer did not answer the keepalive ping"},

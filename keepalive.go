@@ -7,6 +7,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -178,10 +179,23 @@ func (c *Conn) keepalive() {
 	c.pings.pmu.Unlock()
 	switch {
 	case lost:
-		c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: ErrPeerTimeout})
+		c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: c.timeoutCause()})
 	case ping:
 		c.submit(context.Background(), outgoing{op: Ping}) // if it fails the connection ends by itself
 	}
+}
+
+var errNobodyReads = fmt.Errorf("%w, or nobody was reading, who would have seen the answer: a connection that only writes needs CloseRead", ErrPeerTimeout)
+
+// timeoutCause is ErrPeerTimeout, with a hint if it may be this side's fault.
+func (c *Conn) timeoutCause() error {
+	c.peeks.Add(1) // who wants to read now waits for us
+	defer c.endPeek()
+	if !c.reading.TryLock() {
+		return ErrPeerTimeout
+	}
+	c.unlockReading()
+	return errNobodyReads
 }
 
 // look decides, with pmu held, what the keepalive does now: give the peer up, ping

@@ -232,7 +232,9 @@ func TestHandlerNeverReads(t *testing.T) {
 		require.NoError(t, err)
 		begun := time.Now()
 		c.CloseRead(t.Context())
-		require.ErrorIs(t, <-ended, websocket.ErrPeerTimeout)
+		err = <-ended
+		require.ErrorIs(t, err, websocket.ErrPeerTimeout)
+		require.ErrorContains(t, err, "needs CloseRead")
 		require.Equal(t, 40*time.Second, time.Since(begun))
 		<-c.Context().Done()
 	})
@@ -268,7 +270,8 @@ func TestAcceptTwice(t *testing.T) {
 		again <- err
 		serveEcho(c.Context(), c)
 	}))
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // net/http has something to say about it too
+	var said bytes.Buffer // by net/http, of a response on a connection that is not its own
+	srv.Config.ErrorLog = log.New(&said, "", 0)
 	srv.Start()
 	defer srv.Close()
 	c, err := websocket.Dial(t.Context(), srv.URL, nil)
@@ -280,6 +283,8 @@ func TestAcceptTwice(t *testing.T) {
 	requireEcho(t, c)
 	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 	<-c.Context().Done()
+	srv.Close()
+	require.Empty(t, said.String())
 }
 
 func TestPrepareWhatIsNoMessage(t *testing.T) {
