@@ -3,6 +3,7 @@ package suite
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,13 +37,30 @@ func againstClient(t *testing.T, bad brokenpeer.Defect, patterns string, scale f
 
 func TestSoundClient(t *testing.T) {
 	t.Parallel()
+	soundPasses(t, againstClient, controlClient)
+}
+
+// soundPasses puts the peer without a defect to every case; -race leaves sample. Cases
+// are played beside each other and beside other tests, and a peer that is starved is
+// late; so what failed is played again by itself.
+func soundPasses(t *testing.T, play func(*testing.T, brokenpeer.Defect, string, float64) map[string]*result.Case, sample string) {
 	patterns, scale := "*", 3.0
 	if raceDetector {
-		patterns, scale = controlClient, 10
+		patterns, scale = sample, 10
 	}
-	reports := againstClient(t, brokenpeer.Sound, patterns, scale)
+	reports := play(t, brokenpeer.Sound, patterns, scale)
 	require.NotEmpty(t, reports)
+	var again []string
 	for id, r := range reports {
+		if !r.Entry().Passed(id, true) {
+			t.Logf("again: %s: %s (%s), close %s (%s)", id, r.Behavior, r.Result, r.BehaviorClose, r.ResultClose)
+			again = append(again, id)
+		}
+	}
+	if len(again) == 0 {
+		return
+	}
+	for id, r := range play(t, brokenpeer.Sound, strings.Join(again, ","), 10) {
 		if !r.Entry().Passed(id, true) {
 			t.Errorf("%s: %s (%s), close %s (%s)", id, r.Behavior, r.Result, r.BehaviorClose, r.ResultClose)
 		}

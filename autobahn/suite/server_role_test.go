@@ -33,13 +33,5 @@ func against(t *testing.T, bad brokenpeer.Defect, patterns string, scale float64
 
 func TestSoundServer(t *testing.T) {
 	t.Parallel()
-	patterns, scale := "*", 3.0
-	if raceDetector {
-		patterns, scale = control, 10
-	}
-	for id, r := range against(t, brokenpeer.Sound, patterns, scale) {
-		if !r.Entry().Passed(id, true) {
-			t.Errorf("%s: %s (%s), close %s (%s)", id, r.Behavior, r.Result, r.BehaviorClose, r.ResultClose)
-		}
-	}
+	soundPasses(t, against, control)
 }
