@@ -215,3 +215,25 @@ func TestFailedWriteLeavesReader(t *testing.T) {
 		require.Error(t, <-closed)
 	})
 }
+
+// TestReadAfterCloseRead: who ends a CloseRead by its context can read at once.
+func TestReadAfterCloseRead(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			server, client := wstest.Pipe(nil)
+			defer server.CloseNow()
+			defer client.CloseNow()
+			ctx, cancel := context.WithCancel(context.Background())
+			dropping := server.CloseRead(ctx)
+			synctest.Wait()
+			go client.Write(context.Background(), websocket.Text, []byte("dropped, or not"))
+			cancel()
+			<-dropping.Done()
+			soon, stop := context.WithTimeout(context.Background(), time.Second)
+			defer stop()
+			if _, _, err := server.Read(soon); err != nil {
+				require.Equal(t, context.DeadlineExceeded, err)
+			}
+		})
+	}
+}

@@ -4,12 +4,8 @@ package websocket
 // connection that has ended still holds. Called by those that end connections at
 // bad moments, or have many use one.
 
-// ErrCloseTimeout is what Close returns if the peer is silent, ErrConcurrentRead
-// what a second reader gets.
-var (
-	ErrCloseTimeout   = errCloseTimeout
-	ErrConcurrentRead = errConcurrentRead
-)
+// ErrCloseTimeout is what Close returns if the peer is silent.
+var ErrCloseTimeout = errCloseTimeout
 
 // RaceDetector tells whether it is on: everything takes ten times as long with it.
 const RaceDetector = raceDetector

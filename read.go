@@ -38,6 +38,9 @@ type reader struct {
 	ponged   bool           // a pong is framed and not yet written
 	inflow   atomic.Uint64  // bytes received
 
+	// dropper is the context of the CloseRead that is reading.
+	dropper atomic.Pointer[context.Context]
+
 	// more tells writers that a reply may be held back: input is still buffered.
 	more atomic.Bool
 }
@@ -161,30 +164,27 @@ func (c *Conn) lockReading() error {
 	return nil
 }
 
-// tryReading makes the caller the reader, unless somebody else is.
+// tryReading makes the caller the reader, unless somebody else is. A writer that has
+// failed and looks for the peer's last words, and a CloseRead whose context has ended,
+// are about to let go: it waits for them.
 func (c *Conn) tryReading() error {
-	for peeks := c.peeks.Load(); !c.reading.TryLock(); {
+	for {
+		peeks, dropper := c.peeks.Load(), c.dropper.Load()
+		if c.reading.TryLock() {
+			return nil
+		}
 		if c.stateNow() != stateOpen {
 			return c.permanent()
 		}
-		now := c.awaitPeek()
-		if now == peeks {
-			return errConcurrentRead // it was no peek that kept the lock
+		c.mu.Lock()
+		for c.peeks.Load()%2 != 0 || dropper != nil && dropper == c.dropper.Load() && (*dropper).Err() != nil {
+			c.changed.Wait()
 		}
-		peeks = now
+		c.mu.Unlock()
+		if peeks == c.peeks.Load() && dropper == c.dropper.Load() {
+			return errConcurrentRead // neither of them had the lock
+		}
 	}
-	return nil
-}
-
-// awaitPeek waits for a writer that failed and is reading, for lookAround at most,
-// and returns peeks.
-func (c *Conn) awaitPeek() (peeks uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for peeks = c.peeks.Load(); peeks%2 != 0; peeks = c.peeks.Load() {
-		c.changed.Wait()
-	}
-	return peeks
 }
 
 // dropStream makes an unfinished Reader fail and what is left of its message be
@@ -431,13 +431,15 @@ func (c *Conn) discard() {
 // seen, until ctx ends or the connection does. The context it returns is ctx,
 // ended also by the end of the connection, whose error is then its cause.
 //
-// While it reads no other read is possible; they return an error.
+// While it reads no other read is possible; they return an error. One that begins
+// when ctx has ended waits for it to let go.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if err := c.lockReading(); err != nil {
 		cancel(err)
 		return ctx
 	}
+	c.dropper.Store(&ctx)
 	go func() {
 		var err error
 		for err == nil {
@@ -445,6 +447,8 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		}
 		c.skipping = c.recv.inMessage && !c.recv.first && !c.remembers()
 		c.unlockReading()
+		c.dropper.CompareAndSwap(&ctx, nil)
+		c.wakeWaiters()
 		cancel(err)
 	}()
 	return ctx

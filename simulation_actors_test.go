@@ -80,10 +80,7 @@ func (e *simEnd) sensible(call string, ctx context.Context, err error) (more boo
 		return false
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return true
-	case (call == "read" || call == "CloseRead") && err == os.ErrDeadlineExceeded && e.idle:
-		return true
-	case call == "CloseRead" && err == websocket.ErrConcurrentRead: // it is about to let go
-		<-time.After(time.Millisecond)
+	case call == "read" && err == os.ErrDeadlineExceeded && e.idle:
 		return true
 	}
 	e.fail("%s: %s returned %v", e.name, call, err)
@@ -198,7 +195,6 @@ func (e *simEnd) read(kind int, r *rand.Rand) {
 	for {
 		ctx, cancel := e.context(r)
 		var err error
-		call := "read"
 		switch kind {
 		case 0:
 			if _, p, err = e.c.Read(ctx); err == nil {
@@ -221,12 +217,11 @@ func (e *simEnd) read(kind int, r *rand.Rand) {
 			err = e.readStream(ctx, r)
 		default:
 			e.complete = false
-			call = "CloseRead"
 			done := e.c.CloseRead(ctx)
 			<-done.Done()
 			err = context.Cause(done)
 		}
-		more := e.sensible(call, ctx, err)
+		more := e.sensible("read", ctx, err)
 		cancel()
 		if !more {
 			e.readErr = err
