@@ -169,16 +169,16 @@ func wrapped(err error) error {
 	return err
 }
 
-// bomb is 1 GiB of zeros in less than 1 MiB: sixteen times the same 64 MiB.
+// bomb is 1 GiB of zeros in less than 1 MiB: sixty-four times the same 16 MiB.
 var bomb = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression)
 	zeros := make([]byte, 1<<20)
-	for range 64 {
+	for range 16 {
 		w.Write(zeros)
 	}
 	w.Flush()
-	return bytes.TrimSuffix(bytes.Repeat(b.Bytes(), 16), unhex("0000ffff"))
+	return bytes.TrimSuffix(bytes.Repeat(b.Bytes(), 64), unhex("0000ffff"))
 })
 
 // weighed is a codec that notes what inflating costs beyond the wire's bytes.
