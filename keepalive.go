@@ -35,6 +35,7 @@ type pings struct {
 	heard atomic.Int64 // when the last bytes came, in nanoseconds since then
 	asked time.Time    // when the keepalive pinged and began to wait; zero if it does not wait
 	due   time.Time    // when the timer should fire
+	over  bool         // the timer is not to be set again
 }
 
 // pinger is a call of Ping that waits.
@@ -150,6 +151,7 @@ func (c *Conn) startKeepalive() {
 func (c *Conn) stopKeepalive() {
 	c.pings.pmu.Lock()
 	defer c.pings.pmu.Unlock()
+	c.pings.over = true
 	if c.pings.timer != nil {
 		c.pings.timer.Stop()
 	}
@@ -201,6 +203,9 @@ func (c *Conn) timeoutCause() error {
 // look decides, with pmu held, what the keepalive does now: give the peer up, ping
 // it, or wait. It sets the timer anew.
 func (p *pings) look(now time.Time, interval, timeout time.Duration) (ping, lost bool) {
+	if p.over {
+		return false, false
+	}
 	heard := p.made.Add(time.Duration(p.heard.Load()))
 	slept := now.Sub(p.due) > timeout/2
 	waiting := !p.asked.IsZero() && heard.Before(p.asked)

@@ -69,3 +69,18 @@ func TestKeepaliveInterval(t *testing.T) {
 		})
 	}
 }
+
+// A timer that fires while the connection ends is not set anew: it would keep the
+// connection in memory for another interval.
+func TestKeepaliveEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := quiet(t, nil)
+		go io.Copy(io.Discard, peer)
+		c.stopKeepalive()
+		c.keepalive() // had begun before
+		c.pings.pmu.Lock()
+		require.False(t, c.pings.timer.Stop(), "the timer is set")
+		c.pings.pmu.Unlock()
+		c.CloseNow()
+	})
+}
