@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 )
 
@@ -42,15 +41,7 @@ func newRawSocket(c syscall.Conn) *rawSocket {
 	return r
 }
 
-// read waits for bytes and reads them into room, or into a buffer of size bytes.
-//
-// First it lets those run who have something to do. On a busy server the bytes
-// have arrived when its turn comes again, and one system call reads them; without
-// the pause the first would find nothing, and the poller would have to wake the
-// goroutine for a second. With nobody else to run it costs a tenth of a
-// microsecond.
 func (r *rawSocket) read(room []byte, size int) ([]byte, *buffer, error) {
-	runtime.Gosched()
 	r.room, r.size = room, size
 	err := r.rc.Read(r.onRead)
 	room, buf := r.room, r.buf
