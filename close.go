@@ -88,7 +88,8 @@ func (e *CloseError) Error() string {
 	return s
 }
 
-// causeText is what err says, for behind what has said already whose error it is.
+// causeText returns the text of err without this package's prefix, to stand inside
+// a text that has it.
 func causeText(err error) string { return strings.TrimPrefix(err.Error(), "websocket: ") }
 
 // Unwrap returns e.Err.

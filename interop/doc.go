@@ -7,6 +7,6 @@
 //
 // The peers are Chromium, npm's ws, Python's websockets, libwebsockets and
 // java.net.http.WebSocket (these two without compression), gorilla, coder and gws.
-// What is not on the machine makes its test fail, and say
-// what to install; -short leaves out everything but the Go libraries.
+// What is not on the machine makes its test fail, and say what to install; -short
+// leaves out everything but the Go libraries.
 package interop
