@@ -34,7 +34,7 @@ type reader struct {
 	incoming *messageReader // the last one Reader returned
 	skipping bool           // the rest of the message is not wanted
 	stash    *stashed       // a message that peek came upon
-	peeks    atomic.Uint32  // beginnings and ends of peek: odd while a failed writer may be the reader
+	peeks    atomic.Uint32  // beginnings and ends of a look by a failed writer or the keepalive: odd meanwhile
 	ponged   bool           // a pong is framed and not yet written
 	inflow   atomic.Uint64  // bytes received
 
@@ -118,8 +118,9 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, erro
 
 // Serve calls fn for each message until the connection ends, ctx ends or fn
 // returns an error, and returns the error; nil if the peer closed with 1000 or
-// 1001, or without a code, as a browser's close() does. p is valid until fn returns. Replies that fn writes are held back while
-// further messages are already buffered, as with Options.Batch.
+// 1001, or without a code, as a browser's close() does. p is valid until fn
+// returns. Replies that fn writes are held back while further messages are already
+// buffered, as with Options.Batch.
 func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
 	batch := c.batch.Swap(true)
 	defer c.batch.Store(batch)
