@@ -39,7 +39,7 @@ func (c *Conn) WritePlain(ctx context.Context, op Opcode, p []byte) error {
 	if !op.isMessage() {
 		return errSendOpcode
 	}
-	return c.submit(ctx, outgoing{op: op, p: p, plain: true})
+	return c.submit(ctx, &outgoing{op: op, p: p, plain: true})
 }
 
 // deflateMessage returns p compressed, or nil if it goes better as it is. The

@@ -46,6 +46,29 @@ func connPair(t testing.TB, opts *Options) (server, client *Conn) {
 	return server, client
 }
 
+// A message that was lent may be appended to: what follows it in the read buffer is
+// not in its capacity.
+func TestAppendToLentMessage(t *testing.T) {
+	ours, theirs := tcpPair(t)
+	defer theirs.Close()
+	c, err := NewConn(ours, Handshake{Role: RoleServer}, nil)
+	require.NoError(t, err)
+	defer c.CloseNow()
+	_, err = theirs.Write([]byte{
+		0x82, 0x83, 0, 0, 0, 0, 'o', 'n', 'e', // in one frame
+		0x02, 0x82, 0, 0, 0, 0, 't', 'w', // in two
+		0x80, 0x81, 0, 0, 0, 0, 'o',
+		0x82, 0x85, 0, 0, 0, 0, 't', 'h', 'r', 'e', 'e',
+	})
+	require.NoError(t, err)
+	for _, want := range []string{"one", "two", "three"} {
+		_, p, err := c.Next(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, string(p))
+		_ = append(p, "!!!!!!!!!!!!!!!!"...)
+	}
+}
+
 func TestEcho(t *testing.T) {
 	server, client := connPair(t, nil)
 	done := make(chan error, 1)

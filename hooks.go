@@ -59,7 +59,9 @@ func (h *Hooks) close(c *Conn, err error) {
 	h.Close(c, failCode(err), false, err)
 }
 
-// Stats are figures of a connection since it was made.
+// Stats are figures of a connection since it was made. A reply that is held back
+// counts when it goes out; messages that came together may be counted together,
+// when the last of them is read.
 type Stats struct {
 	MessagesIn, MessagesOut uint64
 	BytesIn, BytesOut       uint64        // of frames, as they were on the wire
@@ -77,10 +79,27 @@ func (c *Conn) Stats() Stats {
 	}
 }
 
-// stats are the counters behind Stats; reader has the bytes received.
+// stats are the counters behind Stats; reader has the bytes received. Messages are
+// added many at a time: at 16 bytes each an addition of its own can be felt.
 type stats struct {
 	messagesIn, messagesOut, bytesOut atomic.Uint64
 }
 
-func (s *stats) received()  { s.messagesIn.Add(1) }
+// countIn adds the messages that have been returned, for the reader.
+func (c *Conn) countIn() {
+	if c.returned > 0 {
+		c.stats.messagesIn.Add(c.returned)
+		c.returned = 0
+	}
+}
+
+// countOut adds the messages that have been framed, all of which are out. Who calls
+// has the pen.
+func (c *Conn) countOut() {
+	if c.framed > 0 {
+		c.stats.messagesOut.Add(c.framed)
+		c.framed = 0
+	}
+}
+
 func (s *stats) sent(n int) { s.bytesOut.Add(uint64(n)) }

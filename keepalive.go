@@ -51,7 +51,7 @@ type pinger struct {
 // and the connection's error when that ends.
 func (c *Conn) Ping(ctx context.Context) error {
 	w := &pinger{done: make(chan error, 1)}
-	if err := c.submit(ctx, outgoing{op: Ping, ping: w}); err != nil {
+	if err := c.submit(ctx, &outgoing{op: Ping, ping: w}); err != nil {
 		c.pings.forget(w)
 		return err
 	}
@@ -183,7 +183,7 @@ func (c *Conn) keepalive() {
 	case lost:
 		c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: c.timeoutCause()})
 	case ping:
-		c.submit(context.Background(), outgoing{op: Ping}) // if it fails the connection ends by itself
+		c.submit(context.Background(), &outgoing{op: Ping}) // if it fails the connection ends by itself
 	}
 }
 

@@ -205,7 +205,7 @@ func (n *netConn) Write(p []byte) (sent int, err error) {
 	}
 	for sent < len(p) {
 		piece := n.cut(p[sent:])
-		if err := n.c.submit(ctx, outgoing{op: n.op, p: piece, leave: true}); err != nil {
+		if err := n.c.submit(ctx, &outgoing{op: n.op, p: piece, leave: true}); err != nil {
 			return sent, n.failed("write", err)
 		}
 		sent += len(piece)

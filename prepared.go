@@ -46,7 +46,7 @@ func Prepare(op Opcode, p []byte) (*Prepared, error) {
 // made with the same [*Compression] and agreed on the same window; it refers to no
 // window then, so that it does for all of them.
 func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
-	return c.submit(ctx, outgoing{op: m.op, p: m.p, prepared: m})
+	return c.submit(ctx, &outgoing{op: m.op, p: m.p, prepared: m})
 }
 
 // encodePrepared frames m onto out, or returns it to be written behind.
@@ -75,6 +75,7 @@ func (c *Conn) encodePrepared(m *outgoing) (direct []byte, err error) {
 		c.out.b = append(c.out.b, direct...)
 		return nil, nil
 	}
+	c.growOut(0) // nothing goes before it
 	return direct, nil
 }
 

@@ -37,6 +37,7 @@ type reader struct {
 	peeks    atomic.Uint32  // beginnings and ends of a look by a failed writer or the keepalive: odd meanwhile
 	ponged   bool           // a pong is framed and not yet written
 	inflow   atomic.Uint64  // bytes received
+	returned uint64         // messages not yet in the stats
 
 	// dropper is the context of the CloseRead that is reading.
 	dropper atomic.Pointer[context.Context]
@@ -152,11 +153,15 @@ var errConcurrentRead = errors.New("websocket: another goroutine is reading: one
 
 // lockReading makes the caller the reader and takes back what the last read lent.
 func (c *Conn) lockReading() error {
-	if err := c.tryReading(); err != nil {
-		return err
+	if !c.reading.TryLock() {
+		if err := c.tryReading(); err != nil {
+			return err
+		}
 	}
 	c.expireLent()
-	c.dropStream()
+	if c.incoming != nil {
+		c.dropStream()
+	}
 	if c.stateNow() >= stateBoth {
 		c.dropBuffers()
 		c.unlockReading()
@@ -201,9 +206,7 @@ func (c *Conn) dropStream() {
 func (c *Conn) unlockReading() {
 	c.reading.Unlock()
 	if c.stateNow() != stateOpen {
-		c.mu.Lock()
-		c.changed.Broadcast() // Close, or finish, may want to read the rest itself
-		c.mu.Unlock()
+		c.wakeWaiters() // Close, or finish, may want to read the rest itself
 	}
 }
 
@@ -211,8 +214,10 @@ func (c *Conn) unlockReading() {
 func (c *Conn) expireLent() {
 	expire(c.lent)
 	c.lent = nil
-	c.plain.put()
-	c.plain = nil
+	if c.plain != nil {
+		c.plain.put()
+		c.plain = nil
+	}
 	if c.msg != nil && !c.recv.inMessage {
 		c.asm.Reset()
 		c.msg.put()
@@ -240,6 +245,16 @@ func (c *Conn) next(ctx context.Context) (Opcode, []byte, error) {
 		return s.op, s.p, nil
 	}
 	for {
+		if len(c.in) == 0 {
+			if err := c.fill(ctx); err != nil {
+				return 0, nil, err
+			}
+		}
+		if op, p, n := c.recv.whole(c.in); n > 0 {
+			c.in = c.in[n:]
+			c.lend(op, p, len(p))
+			return op, p, nil
+		}
 		ev, err := c.nextEvent(ctx)
 		if err != nil {
 			return 0, nil, err
@@ -256,23 +271,35 @@ func (c *Conn) deliver(ev Event, p []byte) (Opcode, []byte, error) {
 	if ev.Compressed {
 		var err error
 		if p, err = c.inflateMessage(ev.Op, p); err != nil {
+			c.countIn()
 			c.step(closeFailed, err)
 			return 0, nil, c.permanent()
 		}
 	}
+	p = p[:len(p):len(p)] // what lies behind it is not the caller's to append to
+	c.lend(ev.Op, p, wire)
+	return ev.Op, p, nil
+}
+
+// lend takes note of p, a whole message, that is returned now.
+func (c *Conn) lend(op Opcode, p []byte, wire int) {
 	c.lent = p
-	c.received(ev.Op, len(p), wire)
+	c.received(op, len(p), wire)
 	if len(c.in) > 0 && c.batch.Load() {
-		c.more.Store(true)
+		if !c.more.Load() {
+			c.more.Store(true)
+		}
 	} else if c.ponged {
 		c.flushHeld()
 	}
-	return ev.Op, p, nil
 }
 
 // received takes note of a whole message that is returned now.
 func (c *Conn) received(op Opcode, payload, wire int) {
-	c.stats.received()
+	c.returned++
+	if len(c.in) == 0 {
+		c.countIn()
+	}
 	c.opts.Hooks.message(c, op, false, payload, wire)
 }
 
@@ -301,6 +328,7 @@ func (c *Conn) nextEvent(ctx context.Context) (Event, error) {
 
 // control acts on an event that is no chunk, and tells whether to read on.
 func (c *Conn) control(ev Event) bool {
+	c.countIn()
 	if ev.Kind != KindFail {
 		c.opts.Hooks.control(c, ev.Op, ev.Data)
 	}
@@ -326,6 +354,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	c.countIn()
 	c.in = nil
 	c.buf.put()
 	c.buf = nil

@@ -239,7 +239,7 @@ func (w *messageWriter) flush(fin bool) error {
 	if w.buf != nil {
 		p = w.buf.b
 	}
-	err := w.c.submit(w.ctx, outgoing{op: w.op, p: p, stream: w, fin: fin})
+	err := w.c.submit(w.ctx, &outgoing{op: w.op, p: p, stream: w, fin: fin})
 	w.buf.put()
 	w.buf = nil
 	if err == nil && !fin {

@@ -41,6 +41,12 @@ func (u *utf8Stream) write(p []byte) bool {
 	return true
 }
 
+// validText reports whether p is a text, whole.
+func validText(p []byte) bool {
+	p = p[asciiLen(p):]
+	return len(p) == 0 || validUTF8(p)
+}
+
 // complete reports whether the text may end here: it does not stand within a code point.
 func (u *utf8Stream) complete() bool { return u.due == 0 }
 

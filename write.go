@@ -39,6 +39,7 @@ type writer struct {
 	owed        owed
 	werr        error // the stream takes nothing any more
 	holdTimer   *time.Timer
+	holdArmed   bool // it has been set and has not fired
 
 	batch atomic.Bool
 
@@ -46,6 +47,7 @@ type writer struct {
 	sender Sender
 	out    *buffer // frames not yet written; nil if there are none
 	held   bool    // out has a message whose Write has returned
+	framed uint64  // messages not yet in the stats
 	due    bool    // out has what the reader owed: it goes out as soon as it can
 	key    [4]byte // masks the payload that is written behind out, a client's
 }
@@ -107,16 +109,16 @@ func (c *Conn) Write(ctx context.Context, op Opcode, p []byte) error {
 	if !op.isMessage() {
 		return errSendOpcode
 	}
-	return c.submit(ctx, outgoing{op: op, p: p})
+	return c.submit(ctx, &outgoing{op: op, p: p})
 }
 
 // Flush writes what Options.Batch or [Conn.Serve] holds back.
 func (c *Conn) Flush(ctx context.Context) error {
-	return c.submit(ctx, outgoing{op: Continuation})
+	return c.submit(ctx, &outgoing{op: Continuation})
 }
 
 // submit writes m, or leaves it with the next who has the pen, and waits for it.
-func (c *Conn) submit(ctx context.Context, m outgoing) error {
+func (c *Conn) submit(ctx context.Context, m *outgoing) error {
 	ctx = c.watched(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -128,18 +130,18 @@ func (c *Conn) submit(ctx context.Context, m outgoing) error {
 	}
 	switch {
 	case c.busy || c.stream != nil && m.stream == nil && m.op.isMessage():
-		if lead, err := c.waitLocked(ctx, m); !lead {
+		if lead, err := c.waitLocked(ctx, *m); !lead {
 			return err
 		}
 	case c.more.Load() && m.op.isMessage() && m.small():
-		full, err := c.holdLocked(&m)
+		full, err := c.holdLocked(m)
 		if !full {
 			c.wmu.Unlock()
 			return err
 		}
 		c.busy = true
 		c.wmu.Unlock()
-		m = outgoing{op: Continuation}
+		m = &outgoing{op: Continuation}
 	default:
 		c.busy = true
 		c.wmu.Unlock()
@@ -167,14 +169,20 @@ func (c *Conn) holdLocked(m *outgoing) (full bool, err error) {
 // armHoldLocked sees to it that what is held goes out even if the reader is kept
 // from going on: its handler may be slow.
 func (c *Conn) armHoldLocked() {
-	if c.holdTimer == nil {
+	switch {
+	case c.holdArmed: // for what was held before: it fires all the sooner
+	case c.holdTimer == nil:
 		c.holdTimer = time.AfterFunc(maxHold, c.flushLate)
-		return
+	default:
+		c.holdTimer.Reset(maxHold)
 	}
-	c.holdTimer.Reset(maxHold)
+	c.holdArmed = true
 }
 
 func (c *Conn) flushLate() {
+	c.wmu.Lock()
+	c.holdArmed = false
+	c.wmu.Unlock()
 	if c.takePen() {
 		c.writeOut(context.Background(), nil)
 		c.passPen(true)
@@ -289,7 +297,7 @@ func (c *Conn) popLocked() *waiter {
 }
 
 // lead writes m, with the pen, and what small messages wait behind it.
-func (c *Conn) lead(ctx context.Context, m outgoing) error {
+func (c *Conn) lead(ctx context.Context, m *outgoing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -298,7 +306,7 @@ func (c *Conn) lead(ctx context.Context, m outgoing) error {
 	}
 	mark := c.out.len()
 	inside := c.sender.inside
-	direct, err := c.encode(&m)
+	direct, err := c.encode(m)
 	if err != nil {
 		return c.sendError(err)
 	}
@@ -309,14 +317,14 @@ func (c *Conn) lead(ctx context.Context, m outgoing) error {
 	n, err := c.writeOut(ctx, direct)
 	switch {
 	case err == nil:
-		c.commit(&m)
+		c.commit(m)
 	case n <= mark && ctx.Err() != nil && !c.sender.closed:
 		c.out.b = c.out.b[:mark-n] // what was held stays held
 		c.sender.inside = inside
 		c.requeue(others)
 		return ctx.Err()
 	case m.leave && ctx.Err() != nil && direct == nil:
-		c.commit(&m)
+		c.commit(m)
 		c.due, err = true, nil // passPen sees to the rest of the frame
 	default:
 		err = c.writeFailed(ctx, err, false)
@@ -335,14 +343,15 @@ func (c *Conn) encode(m *outgoing) (direct []byte, err error) {
 	if m.op == Continuation {
 		return nil, nil
 	}
-	c.out = growBuffer(c.out, c.out.len()+min(len(m.p), copyLimit)+maxHeader)
 	switch {
 	case m.prepared != nil:
 		return c.encodePrepared(m)
 	case m.op == Ping:
 		payload := c.pings.next(m.ping)
+		c.growOut(maxHeader + len(payload))
 		c.out.b, err = c.sender.AppendPing(c.out.b, payload[:])
 	case m.stream != nil:
+		c.growOut(maxHeader + min(len(m.p), copyLimit))
 		c.out.b, err = c.sender.AppendFragment(c.out.b, m.op, m.p, m.fin)
 	case c.deflate != nil && !m.plain:
 		if z := c.deflateMessage(m.p); z != nil {
@@ -390,7 +399,7 @@ func (c *Conn) commit(m *outgoing) {
 		c.deflate.slide(m.p)
 		wire = m.wire
 	}
-	c.stats.messagesOut.Add(1)
+	c.framed++
 	c.opts.Hooks.message(c, m.op, true, payload, wire)
 }
 
@@ -510,6 +519,9 @@ func (c *Conn) dropOut() {
 // reader left in the meantime goes along with the next, or goes now; with wait
 // false, by a goroutine of its own.
 func (c *Conn) passPen(wait bool) {
+	if !c.held {
+		c.countOut()
+	}
 	for {
 		c.wmu.Lock()
 		c.appendOwedLocked()
