@@ -47,8 +47,9 @@ type reader struct {
 }
 
 const (
-	maxReadBits = 16 // read buffers grow to 64 KiB while reads fill them
-	maxSparse   = 4  // and shrink again after so many reads that filled little
+	maxReadBits = 16       // read buffers grow to 64 KiB while reads fill them
+	maxSparse   = 4        // and shrink again after so many reads that filled little
+	inPlace     = 32 << 10 // messages larger than this want a small one
 )
 
 func (c *Conn) initReader() {
@@ -391,10 +392,14 @@ func (c *Conn) fill(ctx context.Context) error {
 
 // fitBuffer makes the next read buffer larger if this one was filled, and smaller
 // if most of it stayed empty a few times in a row: the end of a message that just
-// did not fit is no reason.
+// did not fit is no reason. A message so large that it is read in place begins in a
+// small buffer, if the next one is like it: what came there has to be copied.
 func (c *Conn) fitBuffer(buf *buffer, n int) {
 	switch {
 	case buf == nil:
+		if uint64(len(c.asm.Held()))+c.recv.Pending() > inPlace {
+			c.class = minBufferBits
+		}
 	case n >= cap(buf.b)/8:
 		c.sparse = 0
 		if n == cap(buf.b) && c.class < maxReadBits {
