@@ -135,17 +135,15 @@ type Handshake struct {
 // back for ever; [CloseError], [ProtocolError], [MessageTooBigError] and
 // [ErrPeerTimeout] tell what it was.
 type Conn struct {
-	opts Options
-	hs   Handshake
-	tr   transport
-
-	reader
 	writer
-	deflation
-	pings pings
-	stats stats
-
+	reader
 	state atomic.Uint32 // a closeState; written with mu held
+	stats stats
+	tr    transport
+	pings pings
+	opts  Options
+	hs    Handshake
+	deflation
 
 	mu           sync.Mutex
 	changed      sync.Cond // with mu: state moved, or something that Close waits for

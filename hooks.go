@@ -88,7 +88,7 @@ type stats struct {
 // countIn adds the messages that have been returned, for the reader.
 func (c *Conn) countIn() {
 	if c.returned > 0 {
-		c.stats.messagesIn.Add(c.returned)
+		c.stats.messagesIn.Add(uint64(c.returned))
 		c.returned = 0
 	}
 }

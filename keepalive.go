@@ -23,6 +23,9 @@ const (
 // ping's payload is its number, so that a pong for a later one answers the
 // earlier ones too: the peer may answer only the newest (RFC 6455, 5.5.3).
 type pings struct {
+	made  time.Time    // when the keepalive began
+	heard atomic.Int64 // when the last bytes came, in nanoseconds since then
+
 	pmu     sync.Mutex
 	sent    uint64 // number of the last ping
 	sentAt  time.Time
@@ -31,11 +34,9 @@ type pings struct {
 	gone    error     // the connection's, when it has ended
 
 	timer *time.Timer
-	made  time.Time    // when the keepalive began
-	heard atomic.Int64 // when the last bytes came, in nanoseconds since then
-	asked time.Time    // when the keepalive pinged and began to wait; zero if it does not wait
-	due   time.Time    // when the timer should fire
-	over  bool         // the timer is not to be set again
+	asked time.Time // when the keepalive pinged and began to wait; zero if it does not wait
+	due   time.Time // when the timer should fire
+	over  bool      // the timer is not to be set again
 }
 
 // pinger is a call of Ping that waits.

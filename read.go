@@ -17,33 +17,31 @@ import (
 	"sync/atomic"
 )
 
-// reader is the part of a Conn that belongs to whoever holds reading.
+// reader is the part of a Conn that belongs to whoever holds reading. What each
+// message needs comes first.
 type reader struct {
 	reading sync.Mutex
-	recv    Receiver
-	asm     Assembler
+	more    atomic.Bool   // for writers: a reply may be held back, input is still buffered
+	peeks   atomic.Uint32 // beginnings and ends of a look by a failed writer or the keepalive: odd meanwhile
 
-	in    []byte  // read from the stream, not yet parsed
-	buf   *buffer // where in lies; nil if that is no pooled buffer
-	msg   *buffer // where asm joins messages
-	plain *buffer // the message inflated
-	lent  []byte  // what the last read lent
-
-	class    int            // the size of the next read buffer, as a power of two
-	sparse   int            // how many reads in a row filled little of it
+	in       []byte         // read from the stream, not yet parsed
+	buf      *buffer        // where in lies; nil if that is no pooled buffer
+	lent     []byte         // what the last read lent
+	msg      *buffer        // where asm joins messages
+	plain    *buffer        // the message inflated
 	incoming *messageReader // the last one Reader returned
-	skipping bool           // the rest of the message is not wanted
 	stash    *stashed       // a message that peek came upon
-	peeks    atomic.Uint32  // beginnings and ends of a look by a failed writer or the keepalive: odd meanwhile
+	skipping bool           // the rest of the message is not wanted
 	ponged   bool           // a pong is framed and not yet written
+	class    uint8          // the size of the next read buffer, as a power of two
+	sparse   uint8          // how many reads in a row filled little of it
+	returned uint32         // messages not yet in the stats
 	inflow   atomic.Uint64  // bytes received
-	returned uint64         // messages not yet in the stats
+	asm      Assembler
+	recv     Receiver
 
 	// dropper is the context of the CloseRead that is reading.
 	dropper atomic.Pointer[context.Context]
-
-	// more tells writers that a reply may be held back: input is still buffered.
-	more atomic.Bool
 }
 
 const (

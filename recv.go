@@ -70,7 +70,6 @@ type Receiver struct {
 	key       [4]byte
 	keyPos    uint8
 	remaining uint64
-	spill     [maxControl]byte
 
 	// The message at hand.
 	inMessage  bool
@@ -81,6 +80,8 @@ type Receiver struct {
 	size       uint64 // payload bytes of the frames begun
 	frames     int
 	empty      int
+
+	spill [maxControl]byte // last: most frames never need it
 }
 
 // Reset makes r ready for a new connection on which we are role. With deflate,

@@ -17,17 +17,17 @@ import (
 
 // transport is an [io.ReadWriteCloser] and what more it can do.
 type transport struct {
-	rw  io.ReadWriteCloser
-	tcp *net.TCPConn // for writev; nil if it is something else
-	raw *rawSocket   // a plain socket of this platform, or nil
+	raw   *rawSocket   // a plain socket of this platform, or nil
+	tcp   *net.TCPConn // for writev; nil if it is something else
+	timed bool         // writeVec has left a deadline behind
 
+	in, out interrupt
+
+	rw io.ReadWriteCloser
 	// probe is where a TLS connection waits: its Read needs a buffer in hand, so
 	// this one is small. full tells that the last read filled it.
 	probe []byte
 	full  bool
-
-	in, out interrupt
-	timed   bool // writeVec has left a deadline behind
 }
 
 const probeSize = 256
@@ -198,10 +198,10 @@ func (t *transport) close() error {
 // arm, disarm and done belong to the one who may use the direction; the rest is
 // guarded by mu.
 type interrupt struct {
+	done <-chan struct{} // of the context that is armed
+
 	set   func(time.Time) error // of the direction's deadline; nil if there is none
 	abort func()                // what is left to do then
-
-	done <-chan struct{} // of the context that is armed
 
 	mu    sync.Mutex
 	stop  func() bool

@@ -30,36 +30,35 @@ const (
 
 // writer is the part of a Conn that writes.
 type writer struct {
-	wmu         sync.Mutex
-	busy        bool           // somebody has the pen
-	stream      *messageWriter // an open Writer: other messages wait
-	first, last *waiter        // the queue
-	queued      atomic.Int32   // how many are in it: with 0 the pen need not look
-	spare       *waiter        // those that have left it, to be used again
-	owed        owed
-	werr        error // the stream takes nothing any more
-	holdTimer   *time.Timer
-	holdArmed   bool // it has been set and has not fired
-
-	batch atomic.Bool
+	wmu       sync.Mutex
+	busy      bool           // somebody has the pen
+	holdArmed bool           // holdTimer has been set and has not fired
+	queued    atomic.Int32   // how many are in the queue: with 0 the pen need not look
+	batch     atomic.Bool    // hold replies back
+	stream    *messageWriter // an open Writer: other messages wait
+	werr      error          // the stream takes nothing any more
 
 	// With the pen, or with wmu while nobody has the pen.
-	sender Sender
 	out    *buffer // frames not yet written; nil if there are none
-	held   bool    // out has a message whose Write has returned
 	framed uint64  // messages not yet in the stats
+	held   bool    // out has a message whose Write has returned
 	due    bool    // out has what the reader owed: it goes out as soon as it can
 	key    [4]byte // masks the payload that is written behind out, a client's
+	sender Sender
+
+	owed        owed
+	first, last *waiter // the queue
+	spare       *waiter // those that have left it, to be used again
+	holdTimer   *time.Timer
 }
 
 // owed is what the reader leaves for the pen.
 type owed struct {
 	pong   bool
 	close  bool
-	npong  uint8
 	code   StatusCode
 	reason string
-	ping   [maxControl]byte
+	ping   []byte // what the pong answers
 }
 
 // outgoing is one thing to be written.
@@ -560,7 +559,7 @@ func (c *Conn) appendOwedLocked() {
 	}
 	c.growOut(2 * (maxControl + maxHeader))
 	if o.pong {
-		c.out.b, _ = c.sender.AppendPong(c.out.b, o.ping[:o.npong])
+		c.out.b, _ = c.sender.AppendPong(c.out.b, o.ping)
 		o.pong = false
 	}
 	if o.close {
@@ -583,7 +582,7 @@ func (c *Conn) owePong(data []byte) {
 		return
 	}
 	if c.busy {
-		c.owed.pong, c.owed.npong = true, uint8(copy(c.owed.ping[:], data))
+		c.owed.pong, c.owed.ping = true, append(c.owed.ping[:0], data...)
 		return
 	}
 	c.growOut(maxControl + maxHeader)
