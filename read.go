@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -122,6 +123,7 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, erro
 // returns. Replies that fn writes are held back while further messages are already
 // buffered, as with Options.Batch.
 func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
+	reserveStack()
 	batch := c.batch.Swap(true)
 	defer c.batch.Store(batch)
 	for {
@@ -135,6 +137,15 @@ func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) er
 			return err
 		}
 	}
+}
+
+// reserveStack makes a young goroutine's stack as large as reading and writing are
+// going to make it, as long as there are few frames on it to be moved.
+//
+//go:noinline
+func reserveStack() {
+	var frame [1200]byte
+	runtime.KeepAlive(&frame)
 }
 
 func endOfServe(err error) error {
