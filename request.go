@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"sort"
@@ -71,7 +72,10 @@ func newTarget(u *url.URL) (*target, error) {
 	}
 	host := u.Hostname()
 	t.name, t.host = host, host
-	if strings.Contains(host, ":") {
+	if strings.ContainsAny(u.Host, "[]") {
+		if !validIPv6(host) {
+			return nil, errURLHost
+		}
 		t.name, _, _ = strings.Cut(host, "%") // an IPv6 zone is this machine's affair
 		t.host = "[" + t.name + "]"
 	}
@@ -85,6 +89,14 @@ func newTarget(u *url.URL) (*target, error) {
 	t.addr, t.tunnel = net.JoinHostPort(host, port), net.JoinHostPort(t.name, port)
 	t.setResource(u.EscapedPath(), u.RawQuery, u.ForceQuery)
 	return t, nil
+}
+
+// validIPv6 tells whether host is what may stand in brackets: an IPv6 address,
+// perhaps with a zone. Package url lets a zone be nearly anything; one with a bracket
+// would end the address early for whoever reads it next.
+func validIPv6(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Is6() && !strings.ContainsAny(ip.Zone(), "[]")
 }
 
 // unixTarget makes a target of ws+unix:///path/of.sock:/resource?query. A colon in

@@ -113,6 +113,16 @@ func TestBadURLs(t *testing.T) {
 		_, _, err := parseTarget(raw)
 		require.Same(t, want, err, "%q", raw)
 	}
+	// Package url refuses more of these itself with each release.
+	for _, raw := range []string{
+		"ws://:1%25eths]:8080/", "ws://:1%25eths]/", "ws://a]:80/", "ws://a]/", "ws://a[/", "ws://[a]:80/", "ws://[127.0.0.1]/",
+		"ws://[]/", "ws://[]:80/", "ws://[:1]/", "ws://[::g]/", "ws://[::1]]:80/", "ws://[::1%25a]]:80/", "ws://[::1%25[a]/", "ws://[::1%25]/",
+		"ws://::1/", "ws://::1:80/", "ws://::1%25eth0/",
+	} {
+		to, _, err := parseTarget(raw)
+		require.Error(t, err, "%q went to %+v", raw, to)
+		require.Contains(t, []error{errURL, errURLHost}, err, "%q", raw)
+	}
 }
 
 // TestDialRequest compares a whole request, byte by byte: the names are spelled as

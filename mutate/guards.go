@@ -103,7 +103,7 @@ var guards = []guard{
 	{"port of an origin", []guardEdit{{"origin.go", "o.effectivePort() == p.effectivePort()", "(OFF || o.effectivePort() == p.effectivePort())"}}},
 	{"scheme of an origin", []guardEdit{{"origin.go", "return foldEqual(o.scheme, p.scheme) &&", "return (OFF || foldEqual(o.scheme, p.scheme)) &&"}}},
 	// Buffers and masks.
-	{"buffers go back once", []guardEdit{{"read.go", "c.plain.put()\n\tc.plain = nil", "c.plain.put()\n\tif !OFF {\nc.plain = nil\n}"}}},
+	{"buffers go back once", []guardEdit{{"read.go", "c.plain.put()\n\t\tc.plain = nil", "c.plain.put()\n\t\tif !OFF {\nc.plain = nil\n}"}}},
 	{"lent until the next read", []guardEdit{{"read.go", "\tc.lent = p\n", "\tc.lent = p\nif OFF && c.msg != nil {\nc.asm.Reset()\nc.msg.put()\nc.msg = nil\n}\nif OFF && len(c.in) == 0 {\nc.buf.put()\nc.buf = nil\n}\n"}}},
 	{"a key is used once", []guardEdit{{"send.go", "s.keys = s.keys[copy(key[:], s.keys):]", "s.keys = s.keys[copy(key[:], s.keys):]\nif OFF {\ns.keys = s.store\n}"}}},
 	{"masked in a copy", []guardEdit{{"send.go", "Mask(dst[n:], p, key, 0)", "Mask(dst[n:], p, key, 0)\nif OFF {\nMask(p, p, key, 0)\n}"}}},
