@@ -53,6 +53,43 @@ func TestWriteGivenUp(t *testing.T) {
 	})
 }
 
+// TestLeaderGivenUp: a message that was to leave together with the one behind it, and
+// is given up, leaves that one as it was: sent, counted and told of once.
+func TestLeaderGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		var told []int
+		c, err := NewConn(ours, Handshake{Role: RoleServer}, &Options{KeepaliveInterval: -1, Hooks: &Hooks{
+			Message: func(_ *Conn, _ Opcode, _ bool, payload, _ int) { told = append(told, payload) },
+		}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		results := make(chan error, 3)
+		write := func(ctx context.Context, p string) {
+			go func() { results <- c.Write(ctx, Text, []byte(p)) }()
+			synctest.Wait()
+		}
+		write(context.Background(), "a")
+		write(ctx, "bb")
+		write(context.Background(), "ccc")
+		got := make([]byte, 3)
+		io.ReadFull(theirs, got)
+		require.Equal(t, "\x81\x01a", string(got))
+		require.NoError(t, <-results)
+		synctest.Wait() // now bb leads and has ccc with it
+		cancel()
+		require.ErrorIs(t, <-results, context.Canceled)
+		got = make([]byte, 5)
+		io.ReadFull(theirs, got)
+		require.Equal(t, "\x81\x03ccc", string(got))
+		require.NoError(t, <-results)
+		require.Equal(t, []int{1, 3}, told)
+		require.Equal(t, uint64(2), c.Stats().MessagesOut)
+		c.CloseNow()
+		theirs.Close()
+	})
+}
+
 // TestWriteCut: a write whose context ends in the middle of its frame ends the
 // connection, and says so.
 func TestWriteCut(t *testing.T) {

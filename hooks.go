@@ -16,9 +16,10 @@ import (
 type Hooks struct {
 	// Open is called when the connection is made.
 	Open func(c *Conn)
-	// Message is called for a whole message, before it is returned by a read and
-	// after it went out. payload is its size in bytes, wire its size as it was on
-	// the wire without frame headers: smaller if it was compressed.
+	// Message is called for a whole message, before it is returned by a read, and
+	// after it went out or was held back. payload is its size in bytes, wire its
+	// size as it was on the wire without frame headers: smaller if it was
+	// compressed.
 	Message func(c *Conn, op Opcode, sent bool, payload, wire int)
 	// Control is called for a control frame received. payload is valid until it
 	// returns; that of a close frame is its reason, whose code Close is told.

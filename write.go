@@ -330,6 +330,9 @@ func (c *Conn) lead(ctx context.Context, m *outgoing) error {
 	}
 	for w := others; w != nil; {
 		next := w.next
+		if err == nil {
+			c.commit(&w.outgoing)
+		}
 		w.wake(err)
 		w = next
 	}
@@ -435,7 +438,6 @@ func (c *Conn) gather() (others *waiter) {
 			w.wake(c.sendError(err))
 			continue
 		}
-		c.commit(&w.outgoing)
 		*tail, tail = w, &w.next
 	}
 	return others
