@@ -120,7 +120,8 @@ func (e *MessageTooBigError) Error() string {
 
 // ErrPeerTimeout is the cause when the keepalive found the peer silent: nothing
 // was received for a whole interval, nor within the timeout of the ping after it.
-// Test for it with errors.Is.
+// It is also what a connection ends with on which nobody reads here, and so nobody
+// sees the answer; the text then says so. Test for it with errors.Is.
 var ErrPeerTimeout = errors.New("websocket: peer did not answer the keepalive ping")
 
 // The rules a Receiver enforces, one variable each: no allocation on the way

@@ -18,6 +18,7 @@ var (
 	errSendOpcode    = errors.New("websocket: a message is Text or Binary, nothing else")
 	errSendControl   = errors.New("websocket: payload of a ping or pong is longer than 125 bytes (RFC 6455, 5.5)")
 	errSendFragment  = errors.New("websocket: the message before is not finished: close its Writer first (RFC 6455, 5.4)")
+	errSendLength    = errors.New("websocket: a message cannot have fewer than 0 bytes")
 	errSendMustMask  = errors.New("websocket: a client has to mask its payload: use AppendMessage or AppendFragment (RFC 6455, 5.1)")
 	errSendContinued = errors.New("websocket: a message cannot begin with a Continuation")
 )
@@ -89,6 +90,9 @@ func (s *Sender) AppendFragment(dst []byte, op Opcode, p []byte, fin bool) ([]by
 func (s *Sender) AppendHeader(dst []byte, op Opcode, n int) ([]byte, error) {
 	if s.role == RoleClient {
 		return dst, errSendMustMask
+	}
+	if n < 0 {
+		return dst, errSendLength
 	}
 	if err := s.checkMessage(op); err != nil {
 		return dst, err

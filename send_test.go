@@ -138,6 +138,9 @@ func TestSendHeader(t *testing.T) {
 	got, err := client.AppendHeader([]byte("before"), Binary, 5)
 	require.Same(t, errSendMustMask, err)
 	require.Equal(t, "before", string(got))
+	got, err = s.AppendHeader([]byte("before"), Binary, -1)
+	require.Same(t, errSendLength, err)
+	require.Equal(t, "before", string(got))
 }
 
 // For payloads that are masked elsewhere, both roles can have a header alone.
