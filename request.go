@@ -288,10 +288,11 @@ func (d *dialer) addCookies(list []string) ([]string, error) {
 		return list, nil
 	}
 	for _, c := range d.jar.Cookies(d.to.url) {
-		if !isToken(c.Name) || !validFieldValue(c.Value) {
-			return nil, errors.New("the cookie jar has a cookie whose name or value does not fit into a header field")
+		c = &http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted}
+		if c.Valid() != nil { // String would leave out what does not belong there, and log it
+			return nil, errors.New("the cookie jar has a cookie whose name or value may not be in a Cookie header field")
 		}
-		list = append(list, (&http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted}).String())
+		list = append(list, c.String())
 	}
 	return list, nil
 }

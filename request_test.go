@@ -231,6 +231,9 @@ func TestDialOptionsCheck(t *testing.T) {
 		"empty subprotocol":     {DialOptions{Subprotocols: []string{""}}, "not a token"},
 		"list for a token":      {DialOptions{Subprotocols: []string{"a, b"}}, "not a token"},
 		"subprotocol twice":     {DialOptions{Subprotocols: []string{"a", "b", "a"}}, "twice"}, // "MUST all be unique strings"
+		"second cookie":         {DialOptions{Jar: fixedJar{{Name: "a", Value: "1; b=2"}}}, "the cookie jar has"},
+		"cookie with a quote":   {DialOptions{Jar: fixedJar{{Name: "a", Value: `"`}}}, "the cookie jar has"},
+		"cookie, not ASCII":     {DialOptions{Jar: fixedJar{{Name: "a", Value: "\u00e9"}}}, "the cookie jar has"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorContains(t, dialError(t, "ws://127.0.0.1:1", &row.opts, 0), row.says)
