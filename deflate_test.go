@@ -644,3 +644,28 @@ func TestDeflateRefused(t *testing.T) {
 		require.Equal(t, make([]byte, 1024), got)
 	}
 }
+
+// FuzzNegotiation: what any header offers to a server, or answers a client, comes to
+// what the oracle says.
+func FuzzNegotiation(f *testing.F) {
+	for i, lines := range headers() {
+		if i < len(oddHeaders) || i%37 == 0 {
+			f.Add(strings.Join(lines, ", "), byte(i))
+		}
+	}
+	f.Fuzz(func(t *testing.T, header string, config byte) {
+		if len(header) > maxExtensionParts { // so it has not more parts than are taken
+			return
+		}
+		z := deflateConfigs()[config%8]
+		o, lines := &Options{Compression: z}, []string{header}
+		want, ok := oracleServer(z, lines)
+		got, err := o.acceptExtensions(lines)
+		require.Equal(t, ok, err == nil, "%q: %v", header, err)
+		require.Equal(t, render(want), got)
+		want, ok = oracleClient(z, lines)
+		got, err = o.checkExtensions(o.offerExtensions(), lines)
+		require.Equal(t, ok, err == nil, "%q: %v", header, err)
+		require.Equal(t, render(want), got)
+	})
+}

@@ -6,10 +6,12 @@ package fuzz
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,5 +170,65 @@ func FuzzURL(f *testing.F) {
 			_, _, err := net.SplitHostPort(addr)
 			require.NoError(t, err)
 		}
+	})
+}
+
+// oneCookie is a jar with one cookie for everybody.
+type oneCookie http.Cookie
+
+func (c *oneCookie) Cookies(*url.URL) []*http.Cookie     { return []*http.Cookie{(*http.Cookie)(c)} }
+func (c *oneCookie) SetCookies(*url.URL, []*http.Cookie) {}
+
+// FuzzDialOptions: what an application passes on from elsewhere is refused before a
+// byte goes out, or stands in the request where it belongs, and nothing beside it.
+func FuzzDialOptions(f *testing.F) {
+	f.Fuzz(func(t *testing.T, host, name, value, protocol, cookie, crumb, user, password string) {
+		if len(host)+len(name)+len(value)+len(protocol)+len(cookie)+len(crumb)+len(user)+len(password) > maxInput {
+			return
+		}
+		w := new(hijackable)
+		where := url.URL{Scheme: "ws", Host: "server.example.com", Path: "/chat", User: url.UserPassword(user, password)}
+		_, err := websocket.Dial(context.Background(), where.String(), &websocket.DialOptions{
+			Host:         host,
+			Header:       http.Header{name: {value}},
+			Subprotocols: []string{protocol},
+			Jar:          &oneCookie{Name: cookie, Value: crumb},
+			Proxy:        func(*http.Request) (*url.URL, error) { return nil, nil },
+			DialContext:  func(context.Context, string, string) (net.Conn, error) { return (*hijackedConn)(w), nil },
+		})
+		var he *websocket.HandshakeError
+		require.ErrorAs(t, err, &he)
+		require.NotContains(t, err.Error(), "\n")
+		raw := w.written.String()
+		if raw == "" {
+			return
+		}
+		if host == "" {
+			host = "server.example.com"
+		}
+		if strings.ContainsAny(crumb, " ,") {
+			crumb = `"` + crumb + `"` // RFC 6265 allows neither as it is, and many servers take them so
+		}
+		cookies, agent := cookie+"="+crumb, "User-Agent: Go-websocket"
+		authorization := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+		own := name + ": " + value
+		switch strings.ToLower(name) {
+		case "cookie":
+			cookies, own = value+"; "+cookies, ""
+		case "user-agent":
+			agent = ""
+		case "authorization":
+			authorization = ""
+		}
+		_, key, _ := strings.Cut(raw, "Sec-WebSocket-Key: ")
+		key = key[:min(len(key), 24)]
+		require.Regexp(t, "^[+/0-9A-Za-z]{21}[AQgw]==$", key)
+		want := []string{
+			"GET /chat HTTP/1.1", "Host: " + host, "Upgrade: websocket", "Connection: Upgrade",
+			"Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: " + protocol,
+			agent, authorization, "Cookie: " + cookies, own,
+		}
+		want = slices.DeleteFunc(want, func(line string) bool { return line == "" })
+		require.Equal(t, strings.Join(want, "\r\n")+"\r\n\r\n", raw)
 	})
 }

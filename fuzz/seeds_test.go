@@ -88,6 +88,23 @@ var urlSeeds = map[string]string{
 	"https": "HTTPS://Example.COM:443", "empty-port": "ws://h:/", "big-port": "ws://h:99999/", "NUL": "ws://h/\x00", "opaque": "ws:h", "idn": "ws://bücher.example/",
 }
 
+// optionSeeds are Host, a field's name and value, a subprotocol, a cookie's name and
+// value, user and password.
+var optionSeeds = map[string][8]string{
+	"plain":           {"", "X-Trace", "1", "chat", "a", "1", "user", "pw"},
+	"CLI-01-host":     {"h\r\nX-Inj: 1", "X", "", "chat", "a", "1", "", ""},
+	"CLI-01-name":     {"h", "X: y\r\nX-Inj", "1", "chat", "a", "1", "", ""},
+	"CLI-01-value":    {"h", "X", "1\r\nX-Inj: 1", "chat", "a", "1", "", ""},
+	"CLI-01-protocol": {"h", "X", "1", "chat\r\nX-Inj: 1", "a", "1", "", ""},
+	"CLI-01-cookie":   {"h", "X", "1", "chat", "a=1\r\nX-Inj: 1; b", "1", "", ""},
+	"CLI-01-crumb":    {"h", "X", "1", "chat", "a", "1\r\nX-Inj: 1", "", ""},
+	"CLI-01-NUL":      {"h:80", "X", "\x00", "chat", "a", "\x00", "\x00", "\r\n"},
+	"second-cookie":   {"h", "Cookie", "c=3", "chat", "a", "1; b=2", "", ""},
+	"quoted-cookie":   {"h", "cookie", "c=3", "chat", "a", "1, 2", "", ""},
+	"own-fields":      {"h", "AUTHORIZATION", "Bearer x", "chat", "a", "1", "user", "pw"},
+	"own-agent":       {"[::1]:80", "user-agent", "me", "chat", "a", "", "user", "p:w"},
+}
+
 var closingSeeds = map[string]string{
 	"CLS-07": "\x00\x02\x07", "CLS-08": "\x0a\x00\x0b\x0a", "CLS-10": "\x02\x0a", "CLS-11": "\x07\x0a\x07", "CTL-07": "\x03\x0a\x03",
 	"CLS-02": "\x05\x0a", "CTL-10": "\x06\x04\x02", "cut": "\x02\x08\x07", "now": "\x0a\x09\x07", "empty": "\x01\x02",
@@ -139,6 +156,9 @@ func allSeeds() map[string]string {
 	}
 	for name, raw := range urlSeeds {
 		add("FuzzURL", name, raw)
+	}
+	for name, o := range optionSeeds {
+		add("FuzzDialOptions", name, o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7])
 	}
 	for name, script := range closingSeeds {
 		add("FuzzClosing", name+"-server", []byte(script), false)
