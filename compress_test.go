@@ -501,6 +501,7 @@ func TestCompressedCloseRead(t *testing.T) {
 			ctx, cancel := context.WithCancel(ctxBackground)
 			c.CloseRead(ctx)
 			send(fmt.Sprintf("%d: dropped, and yet not without use", i))
+			other.Write(f.frame(0x81, []byte("dropped, and was not compressed")))
 			synctest.Wait()
 			cancel()
 			synctest.Wait()

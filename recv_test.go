@@ -324,6 +324,31 @@ func TestRecvSplit(t *testing.T) {
 	}
 }
 
+// What looks like a message that came in one frame, and is none: within a header that
+// is cut, or with a rule broken that shows only in what comes after it.
+func TestRecvLooksWhole(t *testing.T) {
+	for _, row := range []struct {
+		role Role
+		in   string
+	}{
+		{RoleClient, "82 82 01 00"},
+		{RoleClient, "82 7F 8203616263000000 00"},
+		{RoleClient, "82 7F 007E000000000000" + strings.Repeat("AA", 130)},
+		{RoleServer, "82 82 81000000 0041"},
+		{RoleServer, "82 FF 8281000000000041 00000000"},
+		{RoleServer, "82 FF 00FE000000000000 00000000" + strings.Repeat("AA", 260)},
+		{RoleServer, "82 FF 007E000000000000 00000000" + strings.Repeat("AA", 130)},
+		{RoleServer, "82 05 48656C6C6F 82 05 48656C6C6F"},
+		{RoleServer, "81 85 80808080 68656C6C6F"}, // text as long as it is masked
+	} {
+		m, in := model{role: row.role}, unhex(row.in)
+		for i := range in {
+			got, err := m.join(t, in[:i], in[i:])
+			require.NoError(t, m.agrees(in, got, err), "%s, cut at %d", row.in, i)
+		}
+	}
+}
+
 // fuzzModel turns a byte of a fuzzer into a Receiver's settings.
 func fuzzModel(setting byte) model {
 	m := model{role: Role(setting & 1), deflate: setting&2 != 0}
@@ -439,7 +464,8 @@ func TestRecvEnds(t *testing.T) {
 		require.Equal(t, want, ev)
 		first := r.Err()
 		require.Equal(t, &MessageTooBigError{4}, first)
-		for _, more := range [][]byte{nil, {}, in, {0x88, 0x00}} {
+		sound, _ := draw("82 04 'more'", role)
+		for _, more := range [][]byte{nil, {}, in, {0x88, 0x00}, sound} {
 			ev, n := r.Next(more)
 			require.Equal(t, want, ev)
 			require.Equal(t, len(more), n)
@@ -451,7 +477,7 @@ func TestRecvEnds(t *testing.T) {
 		in, _ = draw("88 02 03E8", role)
 		ev, _ = r.Next(in)
 		require.Equal(t, Event{Kind: KindClose, Op: Close, Fin: true, Code: 1000, Data: []byte{}}, ev)
-		for _, more := range [][]byte{nil, in, {0xFF, 0xFF, 0xFF}} {
+		for _, more := range [][]byte{nil, in, {0xFF, 0xFF, 0xFF}, sound} {
 			ev, n := r.Next(more)
 			require.Equal(t, Event{}, ev)
 			require.Equal(t, len(more), n)
