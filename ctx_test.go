@@ -261,6 +261,32 @@ func TestKeepaliveKeeps(t *testing.T) {
 	})
 }
 
+// TestReadWaitsForPeeks: while a failed writer and the keepalive both look for the
+// peer's last words, the only reader waits, and is not told that there is another.
+func TestReadWaitsForPeeks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client := pipePair(t, &Options{KeepaliveInterval: -1})
+		server.beginPeek()
+		server.beginPeek()
+		require.True(t, server.reading.TryLock())
+		read := make(chan error, 1)
+		go func() {
+			_, p, err := server.Read(context.Background())
+			require.Equal(t, "still here", string(p))
+			read <- err
+		}()
+		synctest.Wait()
+		server.endPeek()
+		synctest.Wait()
+		server.unlockReading()
+		server.endPeek()
+		require.NoError(t, client.Write(context.Background(), Text, []byte("still here")))
+		require.NoError(t, <-read)
+		go client.Read(context.Background())
+		require.NoError(t, server.Close(StatusNormalClosure, ""))
+	})
+}
+
 // TestMisuse: what a program does wrong gets a clear error.
 func TestMisuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -192,7 +192,7 @@ var errNobodyReads = fmt.Errorf("%w, or nobody was reading, who would have seen 
 
 // timeoutCause is ErrPeerTimeout, with a hint if it may be this side's fault.
 func (c *Conn) timeoutCause() error {
-	c.peeks.Add(1) // who wants to read now waits for us
+	c.beginPeek()
 	defer c.endPeek()
 	if !c.reading.TryLock() {
 		return ErrPeerTimeout

@@ -23,7 +23,7 @@ import (
 type reader struct {
 	reading sync.Mutex
 	more    atomic.Bool   // for writers: a reply may be held back, input is still buffered
-	peeks   atomic.Uint32 // beginnings and ends of a look by a failed writer or the keepalive: odd meanwhile
+	peeks   atomic.Uint32 // looks by a failed writer or the keepalive: those at work, and peekBegun for each that began
 
 	in       []byte         // read from the stream, not yet parsed
 	buf      *buffer        // where in lies; nil if that is no pooled buffer
@@ -193,7 +193,7 @@ func (c *Conn) tryReading() error {
 			return c.permanent()
 		}
 		c.mu.Lock()
-		for c.peeks.Load()%2 != 0 || dropper != nil && dropper == c.dropper.Load() && (*dropper).Err() != nil {
+		for c.peeks.Load()%peekBegun != 0 || dropper != nil && dropper == c.dropper.Load() && (*dropper).Err() != nil {
 			c.changed.Wait()
 		}
 		c.mu.Unlock()
@@ -201,6 +201,19 @@ func (c *Conn) tryReading() error {
 			return errConcurrentRead // neither of them had the lock
 		}
 	}
+}
+
+// peekBegun is more looks than can go on at the same time.
+const peekBegun = 1 << 8
+
+// beginPeek is called by who tries to become the reader for a moment, before it does:
+// so that a read that comes second finds why, and waits.
+func (c *Conn) beginPeek() { c.peeks.Add(peekBegun + 1) }
+
+// endPeek lets those read who have waited.
+func (c *Conn) endPeek() {
+	c.peeks.Add(^uint32(0))
+	c.wakeWaiters()
 }
 
 // dropStream makes an unfinished Reader fail and what is left of its message be

@@ -681,7 +681,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error, reader bool) error {
 // say for itself: a close frame that the peer had sent before, which then is the
 // connection's error, or messages, which a reader may still want.
 func (c *Conn) lookForClose() bool {
-	c.peeks.Add(1) // before a read can find that it comes second
+	c.beginPeek()
 	if c.reading.TryLock() {
 		defer c.endPeek()
 		defer c.unlockReading()
@@ -701,12 +701,6 @@ func (c *Conn) lookForClose() bool {
 		c.changed.Wait()
 	}
 	return true
-}
-
-// endPeek lets those read who have waited for peek.
-func (c *Conn) endPeek() {
-	c.peeks.Add(1)
-	c.wakeWaiters()
 }
 
 func (c *Conn) wakeWaiters() {
