@@ -148,9 +148,10 @@ var defaultAcceptOptions AcceptOptions
 // cleared, and it lives until it is closed, also when the handler has returned.
 // A nil opts is like the zero value.
 //
-// If the handshake fails, Accept has answered the request, with "Connection:
-// close" and a text that says what was wrong and what to do about it, and returns
-// a *[HandshakeError]; the handler has only to return. Middleware may wrap w as
+// If the handshake fails, Accept returns a *[HandshakeError], and the handler has only
+// to return: Accept has answered the request, with "Connection: close" and a text that
+// says what was wrong and what to do about it, unless the connection failed or was
+// another's already; then Status is 0. Middleware may wrap w as
 // long as the wrapper has a method Hijack, or Unwrap (see
 // [http.ResponseController]).
 //
@@ -163,7 +164,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	var u upgrade
 	if bad := u.negotiate(w, r, opts); bad != nil {
-		err := bad.answer(w)
+		err := bad.answer(w, r)
 		if hasBody(r) {
 			// net/http would wait for the rest of it before it closes the connection.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
@@ -175,7 +176,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	case bad != nil && bad.Status == 0:
 		return nil, bad // whoever took the connection answers
 	case bad != nil:
-		return nil, bad.answer(w)
+		return nil, bad.answer(w, r)
 	}
 	hs := Handshake{Role: RoleServer, Subprotocol: u.protocol, Extensions: u.extensions, Header: r.Header}
 	if err := u.send(conn, buffered, opts.HandshakeTimeout); err != nil {
@@ -439,20 +440,33 @@ func hookRefusal(err error, status int, rule string) *HandshakeError {
 	return e
 }
 
-// answer sends the refusal as an HTTP response and returns it as an error. The
-// connection ends with it: whatever the client has sent behind its request was
-// meant as frames and must not be taken for a request.
-func (e *HandshakeError) answer(w http.ResponseWriter) error {
+// endAfter has net/http close the connection behind a refusal: whatever the client
+// has sent behind its request was meant as frames and must not be taken for a
+// request. In HTTP/2 nothing lies behind a request, and the connection is also that
+// of others.
+func endAfter(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		h["Connection"] = append([]string{"close"}, h["Connection"]...) // net/http looks at the first
+	}
+}
+
+// answer sends the refusal as an HTTP response and returns it as an error.
+func (e *HandshakeError) answer(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
+	for _, name := range []string{"Connection", "Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	for name, values := range e.Header {
-		h[name] = values
+		switch name = http.CanonicalHeaderKey(name); name {
+		case "Content-Length", "Content-Encoding", "Transfer-Encoding", "Trailer":
+			// Of another answer: Dial keeps 4 KiB of a body, in an error that a hook may pass on.
+		default:
+			h[name] = slices.Clone(values)
+		}
 	}
-	h["Connection"] = append([]string{"close"}, e.Header["Connection"]...)
+	endAfter(h, r)
 	// "The server generating a 401 response MUST send a WWW-Authenticate header field"
 	// (RFC 9110, section 15.5.2). This one opens no dialog in browsers.
 	if e.Status == 401 && h.Get("WWW-Authenticate") == "" {

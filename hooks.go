@@ -31,9 +31,17 @@ type Hooks struct {
 }
 
 func (h *Hooks) open(c *Conn) {
-	if h != nil && h.Open != nil {
-		h.Open(c)
+	if h == nil || h.Open == nil {
+		return
 	}
+	returned := false
+	defer func() {
+		if !returned { // it panicked, and nobody will ever have this connection
+			c.CloseNow()
+		}
+	}()
+	h.Open(c)
+	returned = true
 }
 
 func (h *Hooks) message(c *Conn, op Opcode, sent bool, payload, wire int) {

@@ -51,12 +51,14 @@ type Server struct {
 	claimed int            // conns, and those whose handshake is under way
 	keys    map[string]int // the same by key
 	closing bool
+	late    bool          // closing, and the context of a Shutdown has ended
 	empty   chan struct{} // closed when closing and claimed is 0
 }
 
 // ServeHTTP answers one opening handshake (RFC 6455, section 4.2).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Handler == nil {
+		endAfter(w.Header(), r)
 		http.Error(w, "this websocket.Server has no Handler", http.StatusInternalServerError)
 		return
 	}
@@ -65,19 +67,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		key = s.Key(r)
 	}
 	if status, why := s.claim(key); status != 0 {
-		s.refuse(w, status, why)
+		s.refuse(w, r, status, why)
 		return
 	}
+	entered := false
+	defer func() {
+		if !entered {
+			s.release(nil, key) // Accept has answered, or a hook of it panicked
+		}
+	}()
 	c, err := Accept(w, r, &s.AcceptOptions)
 	if err != nil {
-		s.release(nil, key) // Accept has answered
 		return
 	}
-	if !s.enter(c, key) {
+	entered = true
+	switch closing, late := s.enter(c, key); {
+	case late:
+		c.CloseNow()
+	case closing:
 		go c.Close(StatusGoingAway, "")
-		return
+	default:
+		go s.run(c)
 	}
-	go s.run(c)
 }
 
 // claim takes a place for a connection to come, or says with which status it is
@@ -121,37 +132,38 @@ func (s *Server) release(c *Conn, key string) {
 }
 
 // refuse answers a request without looking at it further.
-func (s *Server) refuse(w http.ResponseWriter, status int, why string) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
 	after := s.RetryAfter
 	if after <= 0 {
 		after = 5 * time.Second
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
-	w.Header().Set("Connection", "close")
+	endAfter(w.Header(), r)
 	http.Error(w, why, status)
 }
 
-// enter makes the connection known, unless the server began to shut down while it
-// was being made.
-func (s *Server) enter(c *Conn, key string) bool {
-	c.whenEnded(func() { s.release(c, key) })
+// enter makes the connection known, and tells whether the server began to shut down
+// while it was being made, and whether the time for that is over.
+func (s *Server) enter(c *Conn, key string) (closing, late bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
 	if s.conns == nil {
 		s.conns = make(map[*Conn]struct{})
 	}
-	s.conns[c] = struct{}{}
-	return true
+	s.conns[c] = struct{}{} // before whenEnded, which may take it out again at once
+	closing, late = s.closing, s.late
+	s.mu.Unlock()
+	c.whenEnded(func() { s.release(c, key) })
+	return closing, late
 }
 
 // run is the goroutine of one connection.
 func (s *Server) run(c *Conn) {
-	err := s.handle(c)
-	code, reason := handlerCode(err)
-	c.Close(code, reason) // its error is that of the connection, which hooks are told
+	err := errPanic // if the handler ends the goroutine, as t.FailNow does
+	defer func() {
+		code, reason := handlerCode(err)
+		c.Close(code, reason) // its error is that of the connection, which hooks are told
+	}()
+	err = s.handle(c)
 }
 
 var errPanic = errors.New("websocket: the handler panicked")
@@ -215,13 +227,14 @@ func (s *Server) Shutdown(ctx context.Context) (forced int, err error) {
 	if empty == nil {
 		return 0, nil
 	}
-	s.closeAll(ctx, open)
+	s.closeAll(ctx, open, empty)
 	select {
 	case <-empty:
 		return 0, nil
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
+	s.late = true
 	open = open[:0]
 	for c := range s.conns {
 		open = append(open, c)
@@ -235,7 +248,7 @@ func (s *Server) Shutdown(ctx context.Context) (forced int, err error) {
 
 // closeAll starts the closing handshake of each, a few at a time, spread over
 // ShutdownSpread, and leaves a goroutine with each that sees it to its end.
-func (s *Server) closeAll(ctx context.Context, open []*Conn) {
+func (s *Server) closeAll(ctx context.Context, open []*Conn, empty <-chan struct{}) {
 	slots := make(chan struct{}, shutdownWorkers)
 	var pause *time.Ticker
 	if n := len(open); s.ShutdownSpread > 0 && n > 1 {
@@ -246,6 +259,8 @@ func (s *Server) closeAll(ctx context.Context, open []*Conn) {
 		if pause != nil {
 			select {
 			case <-pause.C:
+			case <-empty:
+				return
 			case <-ctx.Done():
 				return
 			}
