@@ -32,8 +32,10 @@ type DialOptions struct {
 	// Options is what both sides of a connection have.
 	Options
 
-	// Header is sent with the request, names as they are spelled here. Fields of the
-	// handshake itself, and Host, are an error.
+	// Header is sent with the request, names as they are spelled here, or in canonical
+	// form if Client's Transport is one of its own kind. Fields of the handshake itself,
+	// of the HTTP connection and of a body (Connection, Content-Length and the like) are
+	// an error, and so is Host.
 	Header http.Header
 
 	// Host is sent as the request's Host in place of the URL's host and port. It does
@@ -77,7 +79,8 @@ type DialOptions struct {
 	// MaxRedirects is how many redirects are followed, at most 10; 0 is none. A redirect
 	// from wss to ws is never followed. To another origin, which is another scheme, host
 	// or port, nothing of Header goes but User-Agent and Origin, neither Host nor the
-	// URL's user and password; cookies are up to Jar.
+	// URL's user and password; cookies are up to Jar. Subprotocols are offered to every
+	// server on the way: with a token among them, follow no redirects.
 	MaxRedirects int
 
 	// HandshakeTimeout bounds all of Dial: looking up the name, connecting, proxy, TLS,
@@ -209,11 +212,14 @@ func (d *dialer) borrow(client *http.Client) {
 	if d.proxy == nil {
 		d.proxy = transport.Proxy
 	}
+	if d.dial == nil {
+		d.dial = transport.DialContext
+		if d.tls == nil { // or it would not be used
+			d.dialTLS = transport.DialTLSContext
+		}
+	}
 	if d.tls == nil {
 		d.tls = transport.TLSClientConfig
-	}
-	if d.dial == nil {
-		d.dial, d.dialTLS = transport.DialContext, transport.DialTLSContext
 	}
 	d.proxyHeader = transport.GetProxyConnectHeader
 	if header := transport.ProxyConnectHeader; d.proxyHeader == nil && header != nil {
@@ -308,7 +314,7 @@ func (d *dialer) roundTrip(ctx, parent context.Context, fields [][2]string) (*ht
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(lasting)
 	for _, f := range fields {
-		req.Header[f[0]] = append(req.Header[f[0]], f[1])
+		req.Header.Add(f[0], f[1]) // names as every RoundTripper expects them
 	}
 	resp, err := d.trip.RoundTrip(req)
 	var stream io.ReadWriteCloser

@@ -32,15 +32,8 @@ func acceptOf(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// keyOf finds the key of a request that was parsed, or that a RoundTripper was given.
-func keyOf(r *http.Request) string {
-	for name, values := range r.Header { // which may be spelled as RFC 6455 does, or canonically
-		if strings.EqualFold(name, "Sec-WebSocket-Key") {
-			return values[0]
-		}
-	}
-	return ""
-}
+// keyOf is the key of a request that was parsed, or that a RoundTripper was given.
+func keyOf(r *http.Request) string { return r.Header.Get("Sec-WebSocket-Key") }
 
 // switching is the 101 that a server owes to r, with lines added.
 func switching(r *http.Request, lines ...string) string {

@@ -27,13 +27,15 @@ import (
 //
 // Read returns what has come of a message without waiting for the rest of it; a
 // message is still bounded by Options.ReadLimit. A message of the other kind
-// closes the connection with 1003. After the peer closed with 1000 or 1001 it
-// returns [io.EOF], after any other end an error that wraps the connection's.
+// closes the connection with 1003. After the peer closed with 1000, 1001 or
+// without a code it returns [io.EOF], after any other end an error that wraps the
+// connection's.
 //
 // A Write of up to 32 KiB is one message, a larger one several; what is written as
-// Text has to be valid UTF-8 in each Write. It does not keep its bytes, and what it returned as written counts as sent, as with a socket: if
-// the deadline passes in the middle of a frame, the rest goes out later, in the
-// time that Options.WriteTimeout gives it.
+// Text has to be valid UTF-8 in each Write. It does not keep its bytes, and what it
+// returned as written counts as sent, as with a socket: if the deadline passes in the
+// middle of a frame, the rest goes out later, in the time that Options.WriteTimeout
+// gives it.
 //
 // Deadlines are those of any net.Conn: calls that pass them fail with
 // [os.ErrDeadlineExceeded] and the connection goes on.

@@ -128,16 +128,23 @@ func (d *dialer) connect(ctx context.Context, conn net.Conn, proxy *url.URL) (ne
 	req := append([]byte("CONNECT "), d.to.tunnel...)
 	req = append(req, " HTTP/1.1\r\n"...)
 	req = appendField(req, "Host", d.to.tunnel)
-	if proxy.User != nil && header.Get("Proxy-Authorization") == "" {
-		req = appendField(req, "Proxy-Authorization", basicAuth(proxy.User))
-	}
+	user := proxy.User
 	for name, values := range header {
+		switch {
+		case foldEqual(name, "proxy-authorization"):
+			user = nil
+		case foldEqual(name, "host"), foldEqual(name, "content-length"), foldEqual(name, "transfer-encoding"), foldEqual(name, "trailer"):
+			continue // not the header's to say: net/http leaves them out as well
+		}
 		for _, v := range values {
 			if !isToken(name) || badFieldValue(v) {
 				return nil, &HandshakeError{Reason: "the header for CONNECT has a control character in it"}
 			}
 			req = appendField(req, name, v)
 		}
+	}
+	if user != nil {
+		req = appendField(req, "Proxy-Authorization", basicAuth(user))
 	}
 	if _, err := conn.Write(append(req, "\r\n"...)); err != nil {
 		return nil, &HandshakeError{Reason: reason, Err: err}

@@ -212,6 +212,12 @@ func TestDialTLSContext(t *testing.T) {
 	require.NoError(t, err)
 	c.CloseNow()
 	require.EqualValues(t, 1, used.Load())
+
+	// But not past a TLSConfig, which it knows nothing of.
+	_, err = Dial(t.Context(), "wss://"+addr, &DialOptions{Client: &http.Client{Transport: transport}, TLSConfig: &tls.Config{}})
+	var unknown x509.UnknownAuthorityError
+	require.ErrorAs(t, err, &unknown)
+	require.EqualValues(t, 1, used.Load())
 }
 
 func TestDialTLSOverUnixSocket(t *testing.T) {
@@ -318,6 +324,9 @@ func TestProxyHeader(t *testing.T) {
 	server, _ := answering(t, good101)
 	for name, transport := range map[string]*http.Transport{
 		"fixed": {ProxyConnectHeader: http.Header{"Proxy-Authorization": {"Bearer t"}, "X-P": {"1"}}},
+		"not its business": {ProxyConnectHeader: http.Header{
+			"proxy-authorization": {"Bearer t"}, "X-P": {"1"}, "Host": {"other"}, "Content-Length": {"5"}, "Transfer-Encoding": {"chunked"},
+		}},
 		"made": {GetProxyConnectHeader: func(_ context.Context, proxy *url.URL, target string) (http.Header, error) {
 			require.Equal(t, server, target)
 			return http.Header{"Proxy-Authorization": {"Bearer t"}, "X-P": {"1"}}, nil
@@ -330,8 +339,12 @@ func TestProxyHeader(t *testing.T) {
 			require.NoError(t, err)
 			c.CloseNow()
 			raw := <-requests
-			require.Equal(t, 1, strings.Count(raw, "Proxy-Authorization"))
-			require.Contains(t, raw, "\r\nProxy-Authorization: Bearer t\r\n")
+			require.Equal(t, 1, strings.Count(strings.ToLower(raw), "\r\nproxy-authorization: "))
+			require.Contains(t, strings.ToLower(raw), "\r\nproxy-authorization: bearer t\r\n")
+			require.Contains(t, raw, "\r\nHost: "+server+"\r\n")
+			require.Equal(t, 1, strings.Count(raw, "Host: "))
+			require.NotContains(t, raw, "Content-Length")
+			require.NotContains(t, raw, "Transfer-Encoding")
 			require.Contains(t, raw, "\r\nX-P: 1\r\n")
 		})
 	}

@@ -207,7 +207,7 @@ func (o *DialOptions) check() error {
 			return errors.New("DialOptions.Header has Sec-WebSocket-Protocol, which goes to Subprotocols")
 		case foldEqual(name, "host"):
 			return errors.New("DialOptions.Header has Host, which goes to DialOptions.Host")
-		case handshakeField(name):
+		case handshakeField(name) && !foldEqual(name, "date"): // some sign it
 			return errors.New("DialOptions.Header has " + name + ", which is Dial's to set")
 		case slices.ContainsFunc(values, badFieldValue):
 			return errors.New("DialOptions.Header has a control character in the value of " + name)

@@ -213,6 +213,15 @@ func TestCLI01Injection(t *testing.T) {
 	}
 }
 
+// A Date is part of what some clients sign.
+func TestDialDate(t *testing.T) {
+	addr, requests := answering(t, good101)
+	c, err := Dial(t.Context(), "ws://"+addr, &DialOptions{Header: http.Header{"Date": {"Tue, 24 Nov 2026 00:00:00 GMT"}}})
+	require.NoError(t, err)
+	c.CloseNow()
+	require.Contains(t, <-requests, "\r\nDate: Tue, 24 Nov 2026 00:00:00 GMT\r\n")
+}
+
 func TestDialOptionsCheck(t *testing.T) {
 	for name, row := range map[string]struct {
 		opts DialOptions
