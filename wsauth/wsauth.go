@@ -79,6 +79,7 @@ func (s Subprotocol) Install(opts *websocket.AcceptOptions) {
 // neither is refused with 401, one with two tokens with 400.
 func (s Subprotocol) Authenticate(r *http.Request) (context.Context, error) {
 	token, found, unique := s.token(offered(r.Header))
+	unique = unique && len(r.Header["Authorization"]) <= 1
 	if fromHeader, ok := Bearer(r); ok {
 		// Whoever put one of them there did not know of the other: two tokens are two
 		// opinions on who this is.
@@ -190,8 +191,11 @@ func offered(h http.Header) (list []string) {
 }
 
 // Bearer returns the token of the request's Authorization field (RFC 6750,
-// section 2.1).
+// section 2.1). ok is false if there is none, or more than one such field.
 func Bearer(r *http.Request) (token string, ok bool) {
+	if len(r.Header["Authorization"]) > 1 {
+		return "", false
+	}
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimLeft(token, " ")
 	return token, ok && strings.EqualFold(scheme, "Bearer") && token != ""

@@ -70,6 +70,8 @@ func TestInstall(t *testing.T) {
 		{"basic", own, nil, http.Header{"Authorization": {"Basic ada's token"}}, 401, ""},
 		{"empty bearer", own, nil, http.Header{"Authorization": {"Bearer "}}, 401, ""},
 		{"two prefixes", prefix, []string{"base64.bearer." + b64, "base64.bearer.eve"}, nil, 400, ""},
+		{"two fields", own, nil, http.Header{"Authorization": {"Bearer ada's token", "Bearer eve"}}, 400, ""},
+		{"two fields, and the token", own, []string{"bearer.v1", b64}, http.Header{"Authorization": {"Basic x", "Basic y"}}, 400, ""},
 		{"both ways", own, []string{"bearer.v1", b64}, http.Header{"Authorization": {"Bearer ada's token"}}, 400, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
