@@ -70,7 +70,7 @@ func (c *Conn) inflateMessage(op Opcode, p []byte) ([]byte, error) {
 	if len(p) == 0 {
 		return nil, nil
 	}
-	plain := newBuffer(max(c.inflated, min(2*len(p), firstRoom)))
+	plain := newBuffer(max(min(c.inflated, 1<<maxBufferBits), min(2*len(p), firstRoom)))
 	b, err := c.inflate.appendMessage(plain.b, op, p, c.opts.ReadLimit)
 	if cap(b) != cap(plain.b) {
 		plain.put() // it was outgrown: the next one will be larger
@@ -99,8 +99,12 @@ func (c *Conn) remembers() bool {
 // dropEvent reads the next chunk of a message that nobody wants.
 func (c *Conn) dropEvent(ctx context.Context) error {
 	ev, err := c.nextEvent(ctx)
-	if err != nil || !c.remembers() {
+	if err != nil {
 		return err
+	}
+	if !c.remembers() {
+		c.forgetMessage() // a read was given up in the middle of it
+		return nil
 	}
 	p, done := c.asm.Add(ev)
 	if !done {

@@ -31,12 +31,14 @@ type Options struct {
 	// MaxFrames is how many frames a message may be cut into. 0 means 131072,
 	// negative no limit. At most 1024 of them may be empty.
 	MaxFrames int
-	// WriteTimeout is how long a write waits for a peer that takes no bytes before
-	// the connection is given up. 0 means 10 seconds, negative for ever.
+	// WriteTimeout is how long a write waits for the peer to take what it writes, or
+	// each 64 KiB of it, before the connection is given up. 0 means 10 seconds,
+	// negative for ever.
 	WriteTimeout time.Duration
 	// ReadIdleTimeout makes a read fail with os.ErrDeadlineExceeded when no byte
 	// came for about so long (at least three quarters of it). The connection stays
-	// good and the next read goes on. 0 means no such limit.
+	// good and the next read goes on. CloseRead goes on by itself. 0 means no such
+	// limit.
 	ReadIdleTimeout time.Duration
 	// CloseTimeout bounds the closing handshake. 0 means 5 seconds.
 	CloseTimeout time.Duration
@@ -130,8 +132,8 @@ type Handshake struct {
 //
 // A read or write whose context ends leaves the connection as it is, and the next
 // one goes on where it stopped: nothing is lost and nothing comes twice. The one
-// exception is a write that was cut in the middle of its frame, which ends the
-// connection and says so. After the first permanent error the same error comes
+// exception is a write that was cut in the middle of its frame, or at all over TLS
+// (crypto/tls takes no more after that), which ends the connection and says so. After the first permanent error the same error comes
 // back for ever; [CloseError], [ProtocolError], [MessageTooBigError] and
 // [ErrPeerTimeout] tell what it was.
 type Conn struct {
@@ -163,8 +165,9 @@ type Conn struct {
 // takes rw over and closes it. nil opts mean the defaults.
 //
 // If rw has the methods SetReadDeadline and SetWriteDeadline of a net.Conn,
-// contexts interrupt its calls; if it has not, a context that ends during a call
-// ends the connection. Read and Write of rw may be called at the same time, and
+// contexts interrupt its calls; if it has not, or they fail, a context that ends
+// during a call ends the connection, and WriteTimeout and ReadIdleTimeout are not kept.
+// Deadlines that are set when it is called are taken back. Read and Write of rw may be called at the same time, and
 // Close during either has to unblock them.
 //
 // An error means that hs cannot be: its Extensions were not offered by opts.
@@ -183,7 +186,7 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 	if err := c.initDeflate(); err != nil {
 		return nil, err
 	}
-	c.tr.init(rw, func() { c.abort(nil) })
+	c.tr.init(rw, c.interrupted)
 	c.initReader()
 	c.initWriter()
 	c.startKeepalive()
@@ -268,10 +271,32 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // second. It never waits, may be called any number of times, and is meant for
 // defer. The error is always nil.
 func (c *Conn) CloseNow() error {
-	if c.stateNow() < stateBoth {
+	switch c.stateNow() {
+	case stateOpen, stateSent:
 		c.abort(&CloseError{Code: StatusAbnormalClosure, Err: net.ErrClosed})
+	case stateBoth:
+		c.hurry()
 	}
 	return nil
+}
+
+// hurry leaves a close frame that is not out yet no more time than it needs if the
+// peer takes it at once.
+func (c *Conn) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closeWritten && c.stateNow() == stateBoth {
+		c.endWithinLocked(min(lingerTimeout, c.opts.CloseTimeout))
+	}
+}
+
+// endWithinLocked bounds what is left of the connection's life.
+func (c *Conn) endWithinLocked(d time.Duration) {
+	if c.closeTimer == nil {
+		c.closeTimer = time.AfterFunc(d, c.closeTimedOut)
+	} else {
+		c.closeTimer.Reset(d)
+	}
 }
 
 var (
@@ -304,8 +329,9 @@ func (c *Conn) step(ev closeEvent, cause error) {
 		}
 	}
 	c.changed.Broadcast()
+	orderly := was == stateBoth && c.closeWritten
 	if s.do&actTimer != 0 {
-		c.closeTimer = time.AfterFunc(c.opts.CloseTimeout, c.closeTimedOut)
+		c.endWithinLocked(c.opts.CloseTimeout)
 	}
 	c.mu.Unlock()
 
@@ -316,7 +342,7 @@ func (c *Conn) step(ev closeEvent, cause error) {
 		go c.finish()
 	}
 	if s.do&actAbort != 0 {
-		c.end()
+		c.end(orderly)
 	}
 }
 
@@ -345,11 +371,21 @@ func (c *Conn) closeTimedOut() {
 	c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: err})
 }
 
+// interrupted is for a context that ended during a call that only the end of the
+// connection can end; but a write that has failed has the better reason.
+func (c *Conn) interrupted(err error) {
+	c.wmu.Lock()
+	werr := c.werr
+	c.wmu.Unlock()
+	if werr != nil {
+		c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: werr})
+		return
+	}
+	c.abort(&CloseError{Code: StatusAbnormalClosure, Err: err})
+}
+
 // abort closes the stream now.
 func (c *Conn) abort(cause error) {
-	if cause == nil {
-		cause = &CloseError{Code: StatusAbnormalClosure, Err: context.Canceled}
-	}
 	c.step(closeTimer, cause)
 }
 
@@ -416,8 +452,8 @@ func (c *Conn) whenEnded(fn func()) {
 
 // end closes the stream and lets go of all that hangs on the connection. The
 // table lets nobody come here twice.
-func (c *Conn) end() {
-	c.tr.close()
+func (c *Conn) end(orderly bool) {
+	c.tr.close(orderly)
 	c.stopKeepalive()
 	c.mu.Lock()
 	err := c.err

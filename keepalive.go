@@ -33,10 +33,15 @@ type pings struct {
 	waiting []*pinger // in the order of their numbers
 	gone    error     // the connection's, when it has ended
 
-	timer *time.Timer
-	asked time.Time // when the keepalive pinged and began to wait; zero if it does not wait
-	due   time.Time // when the timer should fire
-	over  bool      // the timer is not to be set again
+	timer  *time.Timer
+	asked  time.Time // when the keepalive pinged; zero if it does not wait
+	since  time.Time // from when on it waits
+	due    time.Time // when the timer should fire
+	unsent bool      // its ping waits behind a message that is being written
+	over   bool      // the timer is not to be set again
+
+	wasOut  uint32 // transport.moved, when the ping was last found to be unsent
+	wasRead uint32 // reader.reads, when its pong was last found to be behind input
 }
 
 // pinger is a call of Ping that waits.
@@ -51,6 +56,7 @@ type pinger struct {
 // it is the reader that sees the pong. It returns ctx.Err() when ctx ends first,
 // and the connection's error when that ends.
 func (c *Conn) Ping(ctx context.Context) error {
+	ctx = c.watched(ctx)
 	w := &pinger{done: make(chan error, 1)}
 	if err := c.submit(ctx, &outgoing{op: Ping, ping: w}); err != nil {
 		c.pings.forget(w)
@@ -179,13 +185,57 @@ func (c *Conn) keepalive() {
 	}
 	c.pings.pmu.Lock()
 	ping, lost := c.pings.look(time.Now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
+	if ping {
+		c.pings.wasOut = c.tr.moved.Load()
+	}
 	c.pings.pmu.Unlock()
 	switch {
+	case lost && c.excused():
 	case lost:
 		c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: c.timeoutCause()})
 	case ping:
 		c.submit(context.Background(), &outgoing{op: Ping}) // if it fails the connection ends by itself
+		c.pings.pingSent()
 	}
+}
+
+// excused tells whether the silence is ours, and gives the peer another timeout: our
+// ping waits behind a message of which the peer has taken more since, or its pong
+// behind input that a busy reader has come further in.
+func (c *Conn) excused() bool {
+	reads, behind := c.behind()
+	out := c.tr.moved.Load()
+	p := &c.pings
+	p.pmu.Lock()
+	defer p.pmu.Unlock()
+	ours := p.unsent && out != p.wasOut || behind && reads != p.wasRead
+	p.wasOut, p.wasRead = out, reads
+	if ours && !p.over {
+		p.since = time.Now()
+		p.due = p.since.Add(c.opts.KeepaliveTimeout)
+		p.timer.Reset(c.opts.KeepaliveTimeout)
+	}
+	return ours
+}
+
+// behind tells how many reads there were, and whether the next will find input that
+// has been read from the stream before.
+func (c *Conn) behind() (reads uint32, behind bool) {
+	c.beginPeek()
+	defer c.endPeek()
+	if !c.reading.TryLock() {
+		return 0, false // somebody waits at the stream itself, or will in a moment
+	}
+	defer c.unlockReading()
+	return c.reads, len(c.in) > 0
+}
+
+// pingSent takes note that the keepalive's ping is out, perhaps long after it was due.
+func (p *pings) pingSent() {
+	p.pmu.Lock()
+	defer p.pmu.Unlock()
+	p.unsent = false
+	p.since = time.Now()
 }
 
 var errNobodyReads = fmt.Errorf("%w, or nobody was reading, who would have seen the answer: a connection that only writes needs CloseRead", ErrPeerTimeout)
@@ -213,11 +263,12 @@ func (p *pings) look(now time.Time, interval, timeout time.Duration) (ping, lost
 	wait := interval - now.Sub(heard)
 	switch {
 	case waiting && !slept:
-		if wait = timeout - now.Sub(p.asked); wait <= 0 {
+		if wait = timeout - now.Sub(p.since); wait <= 0 {
 			return false, true
 		}
 	case waiting || wait <= 0:
-		p.asked, ping = now, true
+		p.asked, p.since, ping = now, now, true
+		p.unsent = true
 		// If it answers it is to be pinged an interval from now, even if the timeout
 		// is longer.
 		wait = min(interval, timeout)

@@ -38,7 +38,8 @@ import (
 // gives it.
 //
 // Deadlines are those of any net.Conn: calls that pass them fail with
-// [os.ErrDeadlineExceeded] and the connection goes on.
+// [os.ErrDeadlineExceeded] and the connection goes on; but a Write that is cut over
+// TLS ends it, as it does with a [tls.Conn].
 //
 // Close begins the closing handshake with 1000 and leaves the rest of it to a
 // goroutine, bounded by Options.CloseTimeout; [Conn.Close] can be called after it

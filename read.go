@@ -37,6 +37,7 @@ type reader struct {
 	class    uint8          // the size of the next read buffer, as a power of two
 	sparse   uint8          // how many reads in a row filled little of it
 	returned uint32         // messages not yet in the stats
+	reads    uint32         // how many reads have begun
 	inflow   atomic.Uint64  // bytes received
 	asm      Assembler
 	recv     Receiver
@@ -48,6 +49,7 @@ type reader struct {
 const (
 	maxReadBits = 16       // read buffers grow to 64 KiB while reads fill them
 	maxSparse   = 4        // and shrink again after so many reads that filled little
+	maxStray    = 100      // deadlines in a row that are not ours
 	inPlace     = 32 << 10 // messages larger than this want a small one
 )
 
@@ -81,8 +83,8 @@ func (c *Conn) growMessage(_ []byte, n int) []byte {
 //
 // While it waits it answers pings and close frames. The error is ctx.Err() when
 // ctx ended, or os.ErrDeadlineExceeded after ReadIdleTimeout; the next read then
-// goes on where this one stopped. Any other error is permanent: a [*CloseError]
-// when the connection was closed or lost, a [*ProtocolError] or
+// goes on where this one stopped. Any other error, but that of a second reader, is
+// permanent: a [*CloseError] when the connection was closed or lost, a [*ProtocolError] or
 // [*MessageTooBigError] when the peer sent what it may not.
 func (c *Conn) Next(ctx context.Context) (Opcode, []byte, error) {
 	if err := c.lockReading(); err != nil {
@@ -117,26 +119,40 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, erro
 	return op, dst, nil
 }
 
-// Serve calls fn for each message until the connection ends, ctx ends or fn
-// returns an error, and returns the error; nil if the peer closed with 1000 or
-// 1001, or without a code, as a browser's close() does. p is valid until fn
-// returns. Replies that fn writes are held back while further messages are already
+// Serve calls fn for each message until the connection ends, ctx ends,
+// ReadIdleTimeout passes or fn returns an error, and returns the error; nil if the
+// peer closed with 1000 or 1001, or without a code, as a browser's close() does. p is
+// valid until fn returns. Replies that fn writes are held back while further messages are already
 // buffered, as with Options.Batch.
 func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
 	reserveStack()
-	batch := c.batch.Swap(true)
-	defer c.batch.Store(batch)
+	defer c.endServe(ctx, c.batch.Swap(true))
 	for {
+		if err := c.watched(ctx).Err(); err != nil && c.stateNow() < stateBoth {
+			return err
+		}
 		op, p, err := c.Next(ctx)
 		if err != nil {
 			return endOfServe(err)
 		}
 		if err := fn(op, p); err != nil {
-			c.more.Store(false)
-			c.flushHeld()
 			return err
 		}
 	}
+}
+
+// endServe sends what is held back, and has no more of it held, unless somebody else
+// is reading by now, who sees to that before it waits.
+func (c *Conn) endServe(ctx context.Context, batch bool) {
+	c.batch.Store(batch)
+	c.beginPeek()
+	defer c.endPeek()
+	if !c.reading.TryLock() {
+		return
+	}
+	defer c.unlockReading()
+	c.more.Store(false)
+	c.flushHeld(ctx.Err() == nil) // or a CloseNow behind Serve would lose the rest
 }
 
 // reserveStack makes a young goroutine's stack as large as reading and writing are
@@ -168,6 +184,7 @@ func (c *Conn) lockReading() error {
 			return err
 		}
 	}
+	c.reads++
 	c.expireLent()
 	if c.incoming != nil {
 		c.dropStream()
@@ -221,7 +238,7 @@ func (c *Conn) endPeek() {
 func (c *Conn) dropStream() {
 	if r := c.incoming; r != nil {
 		r.stale = true
-		c.skipping = !r.fin
+		c.skipping = c.skipping || !r.fin
 		c.incoming = nil
 	}
 }
@@ -242,15 +259,20 @@ func (c *Conn) expireLent() {
 		c.plain = nil
 	}
 	if c.msg != nil && !c.recv.inMessage {
-		c.asm.Reset()
-		c.msg.put()
-		c.msg = nil
+		c.forgetMessage()
 	}
 	if len(c.in) == 0 {
 		c.in = nil
 		c.buf.put()
 		c.buf = nil
 	}
+}
+
+// forgetMessage lets go of what has been joined.
+func (c *Conn) forgetMessage() {
+	c.asm.Reset()
+	c.msg.put()
+	c.msg = nil
 }
 
 // dropBuffers lets go of everything; there is nothing more to read.
@@ -313,7 +335,7 @@ func (c *Conn) lend(op Opcode, p []byte, wire int) {
 			c.more.Store(true)
 		}
 	} else if c.ponged {
-		c.flushHeld()
+		c.flushHeld(false)
 	}
 }
 
@@ -383,15 +405,18 @@ func (c *Conn) fill(ctx context.Context) error {
 	c.buf = nil
 	if c.more.Load() {
 		c.more.Store(false) // who held a reply back did so before flushHeld looks
-		c.flushHeld()
+		c.flushHeld(ctx.Done() == nil)
 	} else if c.ponged {
-		c.flushHeld()
+		c.flushHeld(false)
 	}
 	c.tr.in.arm(ctx)
 	c.tr.in.extend(c.opts.ReadIdleTimeout)
-	for {
+	for tries := 0; ; {
 		room := c.asm.Room(c.recv.Pending())
 		b, buf, err := c.tr.read(room, 1<<c.class)
+		if c.tr.in.set == nil {
+			c.tr.in.disarm()
+		}
 		if err == nil {
 			c.in, c.buf = b, buf
 			c.heard(len(b))
@@ -408,7 +433,13 @@ func (c *Conn) fill(ctx context.Context) error {
 			c.tr.in.clear()
 			return os.ErrDeadlineExceeded
 		}
-		c.tr.in.clear() // of a context that ended just as it was replaced
+		if tries++; tries > maxStray {
+			return c.readFailed(err)
+		}
+		c.tr.in.reset() // of a context that ended just as it was replaced, or none of ours
+		if err := ctx.Err(); err != nil {
+			return err // and reset took its interrupt back
+		}
 	}
 }
 
@@ -497,9 +528,10 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		return ctx
 	}
 	c.dropper.Store(&ctx)
+	c.stash = nil
 	go func() {
 		var err error
-		for err == nil {
+		for err == nil || err == os.ErrDeadlineExceeded { // ReadIdleTimeout is for reads that can go on
 			err = c.dropEvent(ctx)
 		}
 		c.skipping = c.recv.inMessage && !c.recv.first && !c.remembers()

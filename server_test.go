@@ -35,9 +35,9 @@ func overTCP(t *testing.T, h http.Handler) (url string) {
 // A hook that panics costs its own client the connection, and nobody else a place:
 // the next is let in, and Shutdown does not wait for the one that is not there.
 func TestServerHookPanics(t *testing.T) {
-	bad := false
+	var bad atomic.Bool
 	panics := func() {
-		if bad {
+		if bad.Load() {
 			panic("a hook")
 		}
 	}
@@ -58,14 +58,14 @@ func TestServerHookPanics(t *testing.T) {
 			if name == "CheckOrigin" {
 				dial.Header = http.Header{"Origin": {"https://example.com"}}
 			}
-			bad = true
+			bad.Store(true)
 			c, err := websocket.Dial(t.Context(), url, dial)
 			if name == "Open" { // the 101 is on its way by then
 				require.NoError(t, err)
 				_, _, err = c.Read(t.Context())
 			}
 			require.Error(t, err)
-			bad = false
+			bad.Store(false)
 			dial.Header = nil
 			c, err = websocket.Dial(t.Context(), url, dial)
 			require.NoError(t, err)

@@ -165,8 +165,9 @@ type messageWriter struct {
 
 // beginMessage makes w the only one whose messages go out.
 func (c *Conn) beginMessage(ctx context.Context, w *messageWriter) error {
+	ctx = c.watched(ctx)
 	if err := ctx.Err(); err != nil {
-		return err
+		return c.endedOr(err)
 	}
 	c.wmu.Lock()
 	if c.werr != nil || c.stateNow() != stateOpen {
@@ -181,7 +182,7 @@ func (c *Conn) beginMessage(ctx context.Context, w *messageWriter) error {
 		c.wmu.Lock()
 		c.stream = w
 		c.wmu.Unlock()
-		c.passPen(true)
+		c.passPen(ctx.Done() == nil)
 		return nil
 	}
 	c.stream = w
@@ -190,7 +191,7 @@ func (c *Conn) beginMessage(ctx context.Context, w *messageWriter) error {
 }
 
 // endMessage lets other messages go on.
-func (c *Conn) endMessage() {
+func (c *Conn) endMessage(wait bool) {
 	c.wmu.Lock()
 	c.stream = nil
 	idle := !c.busy && c.first != nil
@@ -199,7 +200,7 @@ func (c *Conn) endMessage() {
 	}
 	c.wmu.Unlock()
 	if idle {
-		c.passPen(true)
+		c.passPen(wait)
 	}
 }
 
@@ -250,6 +251,6 @@ func (w *messageWriter) flush(fin bool) error {
 	if err != nil && w.begun && w.c.stateNow() == stateOpen {
 		w.c.abort(&CloseError{Code: StatusAbnormalClosure, Err: err})
 	}
-	w.c.endMessage()
+	w.c.endMessage(w.ctx.Done() == nil)
 	return err
 }

@@ -9,9 +9,12 @@ package websocket
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +25,7 @@ type transport struct {
 	timed bool         // writeVec has left a deadline behind
 
 	in, out interrupt
+	moved   atomic.Uint32 // bytes that went out in writes that had to wait, to see it change
 
 	rw io.ReadWriteCloser
 	// probe is where a TLS connection waits: its Read needs a buffer in hand, so
@@ -32,13 +36,13 @@ type transport struct {
 
 const probeSize = 256
 
-func (t *transport) init(rw io.ReadWriteCloser, abort func()) {
+func (t *transport) init(rw io.ReadWriteCloser, abort func(error)) {
 	t.rw = rw
 	t.in.abort, t.out.abort = abort, abort
-	if d, ok := rw.(interface{ SetReadDeadline(time.Time) error }); ok {
+	if d, ok := rw.(interface{ SetReadDeadline(time.Time) error }); ok && d.SetReadDeadline(time.Time{}) == nil {
 		t.in.set = d.SetReadDeadline
 	}
-	if d, ok := rw.(interface{ SetWriteDeadline(time.Time) error }); ok {
+	if d, ok := rw.(interface{ SetWriteDeadline(time.Time) error }); ok && d.SetWriteDeadline(time.Time{}) == nil {
 		t.out.set = d.SetWriteDeadline
 	}
 	// Only net's own types: one that wraps them may promote SyscallConn and yet
@@ -104,8 +108,8 @@ func (t *transport) tryWrite(b []byte) (int, error) {
 	return t.raw.tryWrite(b)
 }
 
-// write writes b, waiting for the peer no longer than timeout (0: for ever) and
-// than ctx. It returns how many bytes went out.
+// write writes b, waiting for the peer no longer than ctx, and than timeout (0: for
+// ever) for each piece of it. It returns how many bytes went out.
 func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) (n int, err error) {
 	t.out.yield(ctx)
 	if t.timed {
@@ -116,21 +120,40 @@ func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) 
 		return n, err
 	}
 	t.out.arm(ctx)
+	if t.out.set == nil {
+		defer t.out.disarm() // a context that ends later ends nothing of ours
+	}
 	if t.raw != nil {
 		defer t.out.clear() // a deadline that passes later would fail the next try
 	}
+	piece := writePiece
+	if t.raw != nil {
+		piece = 8 * writePiece // which is faster, and a socket tells how much of it went
+	}
 	for n < len(b) {
 		t.out.extend(timeout)
-		m, err := t.rw.Write(b[n:])
+		m, err := t.rw.Write(b[n : n+min(len(b)-n, piece)])
 		n += m
-		if err != nil {
+		t.moved.Add(uint32(m))
+		switch {
+		case slow(ctx, m, err) && piece > writePiece:
+			piece = writePiece // and it has the timeout anew for each
+		case err != nil:
 			return n, err
-		}
-		if m == 0 {
+		case m == 0:
 			return n, io.ErrNoProgress
 		}
 	}
 	return n, nil
+}
+
+// writePiece is how much a peer has to take within the timeout.
+const writePiece = 64 << 10
+
+// slow tells whether a write that took m bytes ended because its time was up, not
+// its context, while the peer was still taking bytes.
+func slow(ctx context.Context, m int, err error) bool {
+	return m > 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil
 }
 
 // writeVec writes head and then p in one system call if the stream is TCP, and
@@ -167,7 +190,13 @@ func (t *transport) writev(ctx context.Context, head, p []byte, timeout time.Dur
 	*v = vector{}
 	vectors.Put(v)
 	t.timed = true
-	return int(m), err
+	n = int(m)
+	t.moved.Add(uint32(n))
+	if n < len(head) || !slow(ctx, n, err) {
+		return n, err
+	}
+	k, err := t.write(ctx, p[n-len(head):], timeout)
+	return n + k, err
 }
 
 // vector is a net.Buffers that does not have to be allocated for each write.
@@ -185,9 +214,17 @@ func (t *transport) closeWrite() {
 	}
 }
 
-func (t *transport) close() error {
+func (t *transport) close(orderly bool) error {
 	t.in.close()
 	t.out.close()
+	if s, ok := t.rw.(*tls.Conn); ok {
+		// Its Close says goodbye, and waits 5 seconds for a peer that takes nothing.
+		if orderly {
+			defer time.AfterFunc(lingerTimeout, func() { s.NetConn().Close() }).Stop()
+		} else {
+			s.NetConn().Close()
+		}
+	}
 	return t.rw.Close()
 }
 
@@ -201,7 +238,7 @@ type interrupt struct {
 	done <-chan struct{} // of the context that is armed
 
 	set   func(time.Time) error // of the direction's deadline; nil if there is none
-	abort func()                // what is left to do then
+	abort func(error)           // what is left to do then
 
 	mu    sync.Mutex
 	stop  func() bool
@@ -231,7 +268,7 @@ func (i *interrupt) arm(ctx context.Context) {
 	}
 	i.done = done
 	turn := i.turn
-	i.stop = context.AfterFunc(ctx, func() { i.fire(turn) })
+	i.stop = context.AfterFunc(ctx, func() { i.fire(turn, ctx) })
 }
 
 // yield disarms if another context than ctx is armed.
@@ -264,6 +301,14 @@ func (i *interrupt) clear() {
 	i.clearLocked()
 }
 
+// reset takes back whatever deadline there is.
+func (i *interrupt) reset() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.fired = true
+	i.clearLocked()
+}
+
 func (i *interrupt) clearLocked() {
 	if (i.fired || !i.until.IsZero()) && !i.ended && i.set != nil {
 		i.set(time.Time{})
@@ -271,7 +316,7 @@ func (i *interrupt) clearLocked() {
 	i.fired, i.until = false, time.Time{}
 }
 
-func (i *interrupt) fire(turn uint) {
+func (i *interrupt) fire(turn uint, ctx context.Context) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if turn != i.turn || i.ended {
@@ -279,7 +324,7 @@ func (i *interrupt) fire(turn uint) {
 	}
 	i.fired = true
 	if i.set == nil || i.set(longAgo) != nil {
-		go i.abort() // it takes locks that our caller may hold
+		go i.abort(ctx.Err()) // it takes locks that our caller may hold
 	}
 }
 

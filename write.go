@@ -100,8 +100,10 @@ func (c *Conn) initWriter() {
 // Options.Batch): that it returned nil does not mean that the peer has it.
 //
 // If ctx ends before a byte of the message went out, the error is ctx.Err() and
-// the connection as good as before. If it ends in the middle of a frame, or
-// WriteTimeout passes, the connection is over and the error says so. A write
+// the connection as good as before. If it ends in the middle of a frame, or at all
+// while TLS is writing, or WriteTimeout passes, the connection is over and the error
+// says so. A small message that leaves together with that of another goroutine, which
+// was waiting before it, shares its lot: from then on only WriteTimeout counts. A write
 // after the connection ended returns the connection's error: the peer's close, if
 // that is how it ended.
 func (c *Conn) Write(ctx context.Context, op Opcode, p []byte) error {
@@ -120,7 +122,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 func (c *Conn) submit(ctx context.Context, m *outgoing) error {
 	ctx = c.watched(ctx)
 	if err := ctx.Err(); err != nil {
-		return err
+		return c.endedOr(err)
 	}
 	c.wmu.Lock()
 	if c.werr != nil || c.stateNow() != stateOpen {
@@ -132,37 +134,40 @@ func (c *Conn) submit(ctx context.Context, m *outgoing) error {
 		if lead, err := c.waitLocked(ctx, *m); !lead {
 			return err
 		}
-	case c.more.Load() && m.op.isMessage() && m.small():
-		full, err := c.holdLocked(m)
-		if !full {
-			c.wmu.Unlock()
-			return err
-		}
-		c.busy = true
+	case c.more.Load() && m.op.isMessage() && m.small() && c.out.len()+len(m.p)+maxHeader < maxHeld:
+		err := c.holdLocked(m)
 		c.wmu.Unlock()
-		m = &outgoing{op: Continuation}
+		return err
 	default:
 		c.busy = true
 		c.wmu.Unlock()
 	}
 	err := c.lead(ctx, m)
-	c.passPen(!m.leave)
+	c.passPen(!m.leave && ctx.Done() == nil)
 	return err
 }
 
-// holdLocked frames m and keeps it, and tells whether so much is held that it has
-// to go out.
-func (c *Conn) holdLocked(m *outgoing) (full bool, err error) {
+// endedOr returns err, of a context that has ended, unless the connection has too: the
+// context may be derived from its own, and that is the reason then.
+func (c *Conn) endedOr(err error) error {
+	if c.stateNow() == stateClosed {
+		return c.writeError()
+	}
+	return err
+}
+
+// holdLocked frames m and keeps it.
+func (c *Conn) holdLocked(m *outgoing) error {
 	begun := c.out != nil
 	if _, err := c.encode(m); err != nil {
-		return false, c.sendError(err)
+		return c.sendError(err)
 	}
 	c.commit(m)
 	c.held = true
 	if !begun {
 		c.armHoldLocked()
 	}
-	return len(c.out.b) >= maxHeld, nil
+	return nil
 }
 
 // armHoldLocked sees to it that what is held goes out even if the reader is kept
@@ -183,7 +188,7 @@ func (c *Conn) flushLate() {
 	c.holdArmed = false
 	c.wmu.Unlock()
 	if c.takePen() {
-		c.writeOut(context.Background(), nil)
+		c.writeRest(false)
 		c.passPen(true)
 	}
 }
@@ -317,6 +322,8 @@ func (c *Conn) lead(ctx context.Context, m *outgoing) error {
 	switch {
 	case err == nil:
 		c.commit(m)
+	case ctx.Err() != nil && c.tr.probe != nil:
+		err = c.writeFailed(ctx, err, false) // crypto/tls takes no more after a write that was cut
 	case n <= mark && ctx.Err() != nil && !c.sender.closed:
 		c.out.b = c.out.b[:mark-n] // what was held stays held
 		c.sender.inside = inside
@@ -531,7 +538,9 @@ func (c *Conn) passPen(wait bool) {
 		if w == nil && (failed || !c.due) {
 			if failed || c.out.len() == 0 {
 				c.out.put() // what was in it has been given up
-				c.out, c.held, c.due = nil, false, false
+				c.out, c.held, c.due, c.framed = nil, false, false, 0
+			} else {
+				c.armHoldLocked() // what it was framed with was given up
 			}
 			c.busy = false
 			c.wmu.Unlock()
@@ -550,6 +559,7 @@ func (c *Conn) passPen(wait bool) {
 			return
 		default:
 			c.writeRest(false)
+			c.countOut()
 		}
 	}
 }
@@ -608,8 +618,10 @@ func (c *Conn) oweClose(code StatusCode, reason string) {
 }
 
 // flushHeld writes what is held back, for the reader before it waits. Pongs alone
-// never make it wait; replies of the handler may, as its writes would.
-func (c *Conn) flushHeld() {
+// never keep it; replies of the handler do with wait, as its writes would. Else a
+// goroutine sees to what the peer does not take at once, and the next write waits
+// behind it.
+func (c *Conn) flushHeld(wait bool) {
 	c.ponged = false
 	if !c.takePen() {
 		return
@@ -623,7 +635,7 @@ func (c *Conn) flushHeld() {
 		return
 	}
 	c.out.b = c.out.b[:copy(c.out.b, c.out.b[n:])]
-	if c.held {
+	if c.held && wait {
 		c.flushRest(true)
 	} else {
 		go c.flushRest(false)
@@ -672,8 +684,13 @@ func (c *Conn) writeFailed(ctx context.Context, err error, reader bool) error {
 	if !look || !reader && !c.lookForClose() {
 		c.step(closeEOF, lost)
 	}
+	c.mu.Lock()
+	if c.stateNow() == stateOpen {
+		c.endWithinLocked(c.opts.CloseTimeout) // so long a reader may find messages that came before
+	}
+	c.mu.Unlock()
 	c.out.put()
-	c.out, c.held, c.due = nil, false, false
+	c.out, c.held, c.due, c.framed = nil, false, false, 0
 	return c.writeError()
 }
 
@@ -741,7 +758,7 @@ func (c *Conn) endWriter(err error) {
 	c.wmu.Unlock()
 	if free {
 		c.out.put()
-		c.out, c.held, c.due = nil, false, false
+		c.out, c.held, c.due, c.framed = nil, false, false, 0
 		c.passPen(false)
 	}
 	c.pings.end(err)
