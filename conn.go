@@ -154,6 +154,7 @@ type Conn struct {
 	closeWritten bool      // our close frame is on the wire, or cannot get there
 	ended        bool      // the stream is closed and everybody knows
 	closeTimer   *time.Timer
+	readsSeen    uint32          // reader.reads, when closeTimer fired while the connection was open
 	ctx          context.Context // of Context, made when first asked for
 	cancel       context.CancelCauseFunc
 	parent       context.Context
@@ -361,6 +362,9 @@ func closeReply(ev closeEvent, cause error) (StatusCode, string) {
 // closeTimedOut ends a closing handshake that takes too long. That is not the
 // peer's doing if our close frame could not be sent.
 func (c *Conn) closeTimedOut() {
+	if c.stillReading() {
+		return
+	}
 	c.wmu.Lock()
 	err := c.werr
 	c.wmu.Unlock()
@@ -369,6 +373,29 @@ func (c *Conn) closeTimedOut() {
 		return
 	}
 	c.abort(&CloseError{Code: StatusAbnormalClosure, Remote: true, Err: err})
+}
+
+// stillReading gives a reader that comes further in what was received before a write
+// failed as long again.
+func (c *Conn) stillReading() bool {
+	if c.stateNow() != stateOpen {
+		return false
+	}
+	c.beginPeek()
+	defer c.endPeek()
+	if !c.tryBriefly() {
+		return false // it waits at the stream: nothing is left
+	}
+	reads := c.reads
+	c.unlockReading()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stateNow() != stateOpen || reads == c.readsSeen {
+		return false
+	}
+	c.readsSeen = reads
+	c.endWithinLocked(c.opts.CloseTimeout)
+	return true
 }
 
 // interrupted is for a context that ended during a call that only the end of the
@@ -466,14 +493,16 @@ func (c *Conn) end(orderly bool) {
 	onEnd := c.onEnd
 	c.mu.Unlock()
 	c.endWriter(err)
+	defer func() { // also if the hook panics
+		if onEnd != nil {
+			onEnd()
+		}
+		c.mu.Lock()
+		c.ended = true
+		c.changed.Broadcast()
+		c.mu.Unlock()
+	}()
 	c.opts.Hooks.close(c, err)
-	if onEnd != nil {
-		onEnd()
-	}
-	c.mu.Lock()
-	c.ended = true
-	c.changed.Broadcast()
-	c.mu.Unlock()
 }
 
 // Is makes errors.Is(err, net.ErrClosed) true for a connection closed here.

@@ -67,7 +67,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		c.pings.forget(w)
-		return ctx.Err()
+		return c.endedOr(ctx.Err())
 	}
 }
 
@@ -223,11 +223,11 @@ func (c *Conn) excused() bool {
 func (c *Conn) behind() (reads uint32, behind bool) {
 	c.beginPeek()
 	defer c.endPeek()
-	if !c.reading.TryLock() {
-		return 0, false // somebody waits at the stream itself, or will in a moment
+	if !c.tryBriefly() {
+		return 0, false // somebody waits at the stream itself
 	}
 	defer c.unlockReading()
-	return c.reads, len(c.in) > 0
+	return c.reads, len(c.in) > 0 || c.incoming != nil && len(c.incoming.rest) > 0
 }
 
 // pingSent takes note that the keepalive's ping is out, perhaps long after it was due.

@@ -65,6 +65,7 @@ type netConn struct {
 	op      Opcode
 	in, out netDirection
 	message *messageReader // being read; guarded by in's turn
+	refused bool           // a message of the other kind came; guarded by in's turn
 
 	closed   atomic.Bool // Close was called
 	finished atomic.Bool // CloseWrite was
@@ -181,11 +182,15 @@ func (n *netConn) Read(p []byte) (int, error) {
 }
 
 func (n *netConn) nextMessage(ctx context.Context) error {
+	if n.refused {
+		return n.c.permanent()
+	}
 	op, r, err := n.c.Reader(ctx)
 	if err != nil {
 		return err
 	}
 	if op != n.op {
+		n.refused = true
 		n.c.step(closeByUser, &CloseError{
 			Code:   StatusUnsupportedData,
 			Reason: "expected " + n.op.String() + " messages, not " + op.String(),

@@ -21,8 +21,8 @@ type Prepared struct {
 
 // deflateKey is what compressed forms differ by.
 type deflateKey struct {
-	z    *Compression
-	bits int
+	z           *Compression // nil for the codec of the package
+	bits, level int
 }
 
 // packed is a compressed frame, or nil if compressing does not help.
@@ -104,5 +104,9 @@ func (h *half) packed(m *Prepared) *packed {
 	if h == nil || !h.worth(len(m.p)) {
 		return nil
 	}
-	return m.compressed(deflateKey{h.z, h.bits}, h.codec, h.level())
+	key := deflateKey{bits: h.bits, level: h.level()}
+	if h.z.Codec != nil {
+		key.z = h.z
+	}
+	return m.compressed(key, h.codec, key.level)
 }

@@ -146,13 +146,15 @@ func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) er
 func (c *Conn) endServe(ctx context.Context, batch bool) {
 	c.batch.Store(batch)
 	c.beginPeek()
-	defer c.endPeek()
 	if !c.reading.TryLock() {
+		c.endPeek()
 		return
 	}
-	defer c.unlockReading()
 	c.more.Store(false)
-	c.flushHeld(ctx.Err() == nil) // or a CloseNow behind Serve would lose the rest
+	c.flushHeld(false)
+	c.unlockReading()
+	c.endPeek()
+	c.Flush(ctx) // or a CloseNow behind Serve would lose the rest
 }
 
 // reserveStack makes a young goroutine's stack as large as reading and writing are
@@ -227,6 +229,18 @@ const peekBegun = 1 << 8
 // so that a read that comes second finds why, and waits.
 func (c *Conn) beginPeek() { c.peeks.Add(peekBegun + 1) }
 
+// tryBriefly makes the caller the reader, unless the one who is waits at the stream:
+// what else a reader does is over in a moment.
+func (c *Conn) tryBriefly() bool {
+	for range 100 {
+		if c.reading.TryLock() {
+			return true
+		}
+		runtime.Gosched()
+	}
+	return false
+}
+
 // endPeek lets those read who have waited.
 func (c *Conn) endPeek() {
 	c.peeks.Add(^uint32(0))
@@ -237,7 +251,7 @@ func (c *Conn) endPeek() {
 // skipped.
 func (c *Conn) dropStream() {
 	if r := c.incoming; r != nil {
-		r.stale = true
+		r.stale = !r.done() // nothing of it is missing: it still ends with io.EOF
 		c.skipping = c.skipping || !r.fin
 		c.incoming = nil
 	}
@@ -397,6 +411,9 @@ func (c *Conn) control(ev Event) bool {
 func (c *Conn) fill(ctx context.Context) error {
 	ctx = c.watched(ctx)
 	if err := ctx.Err(); err != nil {
+		if c.stateNow() == stateClosed {
+			return c.permanent() // which may be why ctx ended
+		}
 		return err
 	}
 	c.countIn()
@@ -410,8 +427,8 @@ func (c *Conn) fill(ctx context.Context) error {
 		c.flushHeld(false)
 	}
 	c.tr.in.arm(ctx)
-	c.tr.in.extend(c.opts.ReadIdleTimeout)
 	for tries := 0; ; {
+		c.tr.in.extend(c.opts.ReadIdleTimeout)
 		room := c.asm.Room(c.recv.Pending())
 		b, buf, err := c.tr.read(room, 1<<c.class)
 		if c.tr.in.set == nil {

@@ -40,6 +40,7 @@ func TestReadAfterCloseReadMidMessage(t *testing.T) {
 		over := c.CloseRead(ctx)
 		theirs.Write(unhex("8184 00000000 6262")) // half of another
 		<-over.Done()
+		synctest.Wait() // it has let go
 		go theirs.Write(unhex("4242 8181 00000000 43"))
 		_, p, err := c.Next(ctxBackground)
 		require.NoError(t, err)

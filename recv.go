@@ -121,6 +121,7 @@ func (r *Receiver) Next(b []byte) (Event, int) {
 	if uint64(len(p)) > r.remaining {
 		p = p[:r.remaining]
 	}
+	p = p[:len(p):len(p)] // what lies behind it is not the caller's to append to
 	n += len(p)
 	r.remaining -= uint64(len(p))
 	if r.role == RoleServer {

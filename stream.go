@@ -103,6 +103,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer c.unlockReading()
+	c.reads++
 	switch {
 	case r.stale && c.stateNow() != stateOpen:
 		return 0, c.permanent() // it was Close that read on

@@ -115,6 +115,9 @@ func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) 
 	if t.timed {
 		t.out.clear() // it may have passed since, and would fail the try
 		t.timed = false
+		if err := ctx.Err(); err != nil {
+			return 0, err // and clear took its interrupt back
+		}
 	}
 	if n, err = t.tryWrite(b); err != nil || n == len(b) {
 		return n, err
@@ -219,11 +222,10 @@ func (t *transport) close(orderly bool) error {
 	t.out.close()
 	if s, ok := t.rw.(*tls.Conn); ok {
 		// Its Close says goodbye, and waits 5 seconds for a peer that takes nothing.
-		if orderly {
-			defer time.AfterFunc(lingerTimeout, func() { s.NetConn().Close() }).Stop()
-		} else {
-			s.NetConn().Close()
+		if !orderly {
+			return s.NetConn().Close() // once: what lies below may be anybody's
 		}
+		defer time.AfterFunc(lingerTimeout, func() { s.NetConn().SetWriteDeadline(longAgo) }).Stop()
 	}
 	return t.rw.Close()
 }

@@ -226,9 +226,9 @@ func (c *Conn) waitLocked(ctx context.Context, m outgoing) (lead bool, err error
 		if waiting {
 			c.freeWaiter(w)
 			if blocked {
-				return false, fmt.Errorf("%w: another Writer of the connection is not closed", ctx.Err())
+				return false, c.endedOr(fmt.Errorf("%w: another Writer of the connection is not closed", ctx.Err()))
 			}
-			return false, ctx.Err()
+			return false, c.endedOr(ctx.Err())
 		}
 		<-w.ready // somebody is writing it, or gave us the pen
 	}
@@ -303,7 +303,7 @@ func (c *Conn) popLocked() *waiter {
 // lead writes m, with the pen, and what small messages wait behind it.
 func (c *Conn) lead(ctx context.Context, m *outgoing) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return c.endedOr(err)
 	}
 	if c.stateNow() != stateOpen {
 		return c.writeError()
@@ -328,7 +328,7 @@ func (c *Conn) lead(ctx context.Context, m *outgoing) error {
 		c.out.b = c.out.b[:mark-n] // what was held stays held
 		c.sender.inside = inside
 		c.requeue(others)
-		return ctx.Err()
+		return c.endedOr(ctx.Err())
 	case m.leave && ctx.Err() != nil && direct == nil:
 		c.commit(m)
 		c.due, err = true, nil // passPen sees to the rest of the frame

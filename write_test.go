@@ -414,3 +414,80 @@ func TestCloseNowOverTLS(t *testing.T) {
 		require.Zero(t, time.Since(begun))
 	})
 }
+
+// What was received before a write failed can be read, however slowly.
+func TestReceivedBeforeWriteFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c, err := NewConn(oneWay{ours}, Handshake{Role: RoleServer}, silence(Options{}))
+		require.NoError(t, err)
+		defer c.CloseNow()
+		go func() {
+			theirs.Write(bytes.Repeat(threeX[:7], 20))
+			theirs.Close()
+		}()
+		n := 0
+		for {
+			if _, _, err := c.Next(ctxBackground); err != nil {
+				break
+			}
+			if n++; n == 1 {
+				go c.Write(ctxBackground, Text, []byte("push"))
+			}
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 20, n)
+	})
+}
+
+// closeCounter counts calls of Close.
+type closeCounter struct {
+	net.Conn
+	n int
+}
+
+func (c *closeCounter) Close() error {
+	c.n++
+	return c.Conn.Close()
+}
+
+// What lies below TLS is closed once.
+func TestTLSIsClosedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPKI(t)
+		a, b := net.Pipe()
+		inner := &closeCounter{Conn: a}
+		ours := tls.Server(inner, &tls.Config{
+			Certificates: []tls.Certificate{p.certificate(t, 48*time.Hour, false, "localhost")}, SessionTicketsDisabled: true,
+		})
+		theirs := tls.Client(b, &tls.Config{InsecureSkipVerify: true})
+		go ours.Handshake()
+		require.NoError(t, theirs.Handshake())
+		synctest.Wait()
+		c, err := NewConn(ours, Handshake{Role: RoleServer}, silence(Options{}))
+		require.NoError(t, err)
+		c.CloseNow()
+		synctest.Wait()
+		require.Equal(t, 1, inner.n)
+		b.Close()
+	})
+}
+
+// A context of the connection's own also ends calls that wait with the connection's error.
+func TestWaitsUnderOwnContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := serverOverPipe(t, Options{})
+		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
+		defer cancel()
+		got := make(chan error, 3)
+		go func() { got <- c.Write(ctx, Text, []byte("first")) }()
+		synctest.Wait()
+		go func() { got <- c.Write(ctx, Text, []byte("behind it")) }()
+		go func() { got <- c.Ping(ctx) }()
+		synctest.Wait()
+		c.CloseNow()
+		for range 3 {
+			require.ErrorIs(t, <-got, net.ErrClosed)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func Handler[In, Out any](fn func(ctx context.Context, in In) (Out, error)) *End
 			return nil, err
 		}
 		out, err := fn(ctx, in)
-		if err != nil || optional && reflect.ValueOf(&out).Elem().IsNil() {
+		if err != nil || optional && isNil(out) {
 			return nil, err
 		}
 		return out, nil
@@ -104,4 +104,10 @@ type connKey struct{}
 func Conn(ctx context.Context) *websocket.Conn {
 	c, _ := ctx.Value(connKey{}).(*websocket.Conn)
 	return c
+}
+
+// isNil tells whether v is a nil interface, or a nil pointer, also in an interface.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return !p.IsValid() || p.Kind() == reflect.Pointer && p.IsNil()
 }

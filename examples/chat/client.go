@@ -61,9 +61,7 @@ func (h *hub) serve(ctx context.Context, conn *websocket.Conn) error {
 			return errNotJSON
 		}
 		h.handle(c, m)
-		if m.Type != "ping" {
-			time.Sleep(pace)
-		}
+		time.Sleep(pace)
 	}
 }
 
@@ -73,7 +71,7 @@ func (c *client) write(ctx context.Context, conn *websocket.Conn) {
 		case <-ctx.Done():
 			return
 		case p := <-c.out:
-			if err := conn.Write(ctx, websocket.Text, p); err != nil {
+			if err := conn.Write(conn.Context(), websocket.Text, p); err != nil { // not ctx: stop would cut the frame, and the code that says why with it
 				c.stop(err)
 			}
 		}

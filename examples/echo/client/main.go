@@ -8,6 +8,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -36,20 +37,45 @@ func run(ctx context.Context, url string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer c.CloseNow()
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		sent := time.Now()
-		if err := c.Write(ctx, websocket.Text, lines.Bytes()); err != nil {
-			return err
+	answers, ended := make(chan string), make(chan error, 1)
+	go func() { // somebody has to read all the time, or pings are not answered while nobody types
+		ended <- c.Serve(ctx, func(_ websocket.Opcode, msg []byte) error {
+			select {
+			case answers <- string(msg):
+			case <-c.Context().Done():
+			}
+			return nil
+		})
+	}()
+	lines, typed := bufio.NewScanner(in), make(chan string)
+	go func() { // nothing ends a read of the terminal
+		defer close(typed)
+		for lines.Scan() {
+			select {
+			case typed <- lines.Text():
+			case <-c.Context().Done():
+				return
+			}
 		}
-		_, msg, err := c.Read(ctx)
-		if err != nil {
+	}()
+	for {
+		select {
+		case err := <-ended:
 			return err
+		case line, more := <-typed:
+			if !more {
+				return errors.Join(lines.Err(), c.Close(websocket.StatusNormalClosure, ""))
+			}
+			sent := time.Now()
+			if err := c.Write(ctx, websocket.Text, []byte(line)); err != nil {
+				return err
+			}
+			select {
+			case err := <-ended:
+				return err
+			case msg := <-answers:
+				fmt.Fprintf(out, "%s  (%v)\n", msg, time.Since(sent).Round(time.Microsecond))
+			}
 		}
-		fmt.Fprintf(out, "%s  (%v)\n", msg, time.Since(sent).Round(time.Microsecond))
 	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	return c.Close(websocket.StatusNormalClosure, "")
 }
