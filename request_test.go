@@ -213,6 +213,16 @@ func TestCLI01Injection(t *testing.T) {
 	}
 }
 
+// What a jar knows about a cookie beside its name and value is not sent.
+func TestDialCookieAttributes(t *testing.T) {
+	addr, requests := answering(t, good101)
+	jar := fixedJar{{Name: "a", Value: "1", Path: "/chat", HttpOnly: true}}
+	c, err := Dial(t.Context(), "ws://"+addr, &DialOptions{Jar: jar})
+	require.NoError(t, err)
+	c.CloseNow()
+	require.Contains(t, <-requests, "\r\nCookie: a=1\r\n")
+}
+
 // A Date is part of what some clients sign.
 func TestDialDate(t *testing.T) {
 	addr, requests := answering(t, good101)
