@@ -43,10 +43,10 @@ type Options struct {
 	// CloseTimeout bounds the closing handshake. 0 means 5 seconds.
 	CloseTimeout time.Duration
 	// KeepaliveInterval is how long a peer may be silent before it is pinged, and
-	// KeepaliveTimeout how long it then has to send something, anything. A peer
-	// that does not is gone: reads and writes return [ErrPeerTimeout]. 0 means 30
-	// and 10 seconds on servers, and off on clients unless an interval is set; a
-	// negative interval means off.
+	// KeepaliveTimeout how long it then has to send something, anything, or to take
+	// 64 KiB of a message that the ping waits behind. A peer that does not is gone:
+	// reads and writes return [ErrPeerTimeout]. 0 means 30 and 10 seconds on servers,
+	// and off on clients unless an interval is set; a negative interval means off.
 	KeepaliveInterval, KeepaliveTimeout time.Duration
 	// Batch holds replies back while further input is already buffered, so that
 	// they go out in one system call: at the latest before a read waits, at 16 KiB,
@@ -188,6 +188,9 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 		return nil, err
 	}
 	c.tr.init(rw, c.interrupted)
+	if k, w := c.opts.KeepaliveTimeout, c.opts.WriteTimeout; c.opts.KeepaliveInterval == 0 || w > 0 && w <= k {
+		c.tr.enlarge() // the keepalive does not look at a message that is being written before its time is up
+	}
 	c.initReader()
 	c.initWriter()
 	c.startKeepalive()
@@ -383,11 +386,16 @@ func (c *Conn) stillReading() bool {
 	}
 	c.beginPeek()
 	defer c.endPeek()
-	if !c.tryBriefly() {
-		return false // it waits at the stream: nothing is left
+	var reads uint32
+	if c.tryBriefly() {
+		reads = c.reads
+		c.unlockReading()
+	} else {
+		var held bool
+		if reads, held = c.inHook(); !held {
+			return false // it waits at the stream: nothing is left
+		}
 	}
-	reads := c.reads
-	c.unlockReading()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stateNow() != stateOpen || reads == c.readsSeen {

@@ -224,7 +224,7 @@ func (c *Conn) behind() (reads uint32, behind bool) {
 	c.beginPeek()
 	defer c.endPeek()
 	if !c.tryBriefly() {
-		return 0, false // somebody waits at the stream itself
+		return c.inHook()
 	}
 	defer c.unlockReading()
 	return c.reads, len(c.in) > 0 || c.incoming != nil && len(c.incoming.rest) > 0

@@ -24,6 +24,8 @@ type reader struct {
 	reading sync.Mutex
 	more    atomic.Bool   // for writers: a reply may be held back, input is still buffered
 	peeks   atomic.Uint32 // looks by a failed writer or the keepalive: those at work, and peekBegun for each that began
+	waits   atomic.Bool   // the reader is at the stream itself: what has come before is behind it
+	hooked  atomic.Uint32 // how many hooks the reader has called
 
 	in       []byte         // read from the stream, not yet parsed
 	buf      *buffer        // where in lies; nil if that is no pooled buffer
@@ -229,16 +231,25 @@ const peekBegun = 1 << 8
 // so that a read that comes second finds why, and waits.
 func (c *Conn) beginPeek() { c.peeks.Add(peekBegun + 1) }
 
-// tryBriefly makes the caller the reader, unless the one who is waits at the stream:
-// what else a reader does is over in a moment.
+// tryBriefly makes the caller the reader, unless the one who is waits at the stream or
+// does not let go in a moment: then it is in a hook.
 func (c *Conn) tryBriefly() bool {
 	for range 100 {
 		if c.reading.TryLock() {
 			return true
 		}
+		if c.waits.Load() {
+			return false
+		}
 		runtime.Gosched()
 	}
 	return false
+}
+
+// inHook tells whether the reader that did not let go is held up by a hook, and a
+// number that changes with each that it calls. It is none that reads takes soon.
+func (c *Conn) inHook() (mark uint32, held bool) {
+	return ^c.hooked.Load(), !c.waits.Load()
 }
 
 // endPeek lets those read who have waited.
@@ -359,7 +370,10 @@ func (c *Conn) received(op Opcode, payload, wire int) {
 	if len(c.in) == 0 {
 		c.countIn()
 	}
-	c.opts.Hooks.message(c, op, false, payload, wire)
+	if h := c.opts.Hooks; h != nil {
+		c.hooked.Add(1)
+		h.message(c, op, false, payload, wire)
+	}
 }
 
 // nextEvent returns the next chunk of a message and sees to everything else.
@@ -388,8 +402,9 @@ func (c *Conn) nextEvent(ctx context.Context) (Event, error) {
 // control acts on an event that is no chunk, and tells whether to read on.
 func (c *Conn) control(ev Event) bool {
 	c.countIn()
-	if ev.Kind != KindFail {
-		c.opts.Hooks.control(c, ev.Op, ev.Data)
+	if h := c.opts.Hooks; h != nil && ev.Kind != KindFail {
+		c.hooked.Add(1)
+		h.control(c, ev.Op, ev.Data)
 	}
 	switch ev.Kind {
 	case KindPing:
@@ -430,7 +445,9 @@ func (c *Conn) fill(ctx context.Context) error {
 	for tries := 0; ; {
 		c.tr.in.extend(c.opts.ReadIdleTimeout)
 		room := c.asm.Room(c.recv.Pending())
+		c.waits.Store(true)
 		b, buf, err := c.tr.read(room, 1<<c.class)
+		c.waits.Store(false)
 		if c.tr.in.set == nil {
 			c.tr.in.disarm()
 		}

@@ -48,21 +48,24 @@ func TestReadAfterCloseReadMidMessage(t *testing.T) {
 	})
 }
 
-// A pong that lies behind messages which a busy handler has yet to read is a pong; but
-// a handler that stands still is found out.
+// A pong that lies behind messages which a busy handler, or hook, has yet to read is a
+// pong; but one that stands still is found out.
 func TestKeepaliveBehindInput(t *testing.T) {
 	for name, row := range map[string]struct {
-		each time.Duration
-		want int
-		err  error
+		each, hook time.Duration
+		want       int
+		err        error
 	}{
-		"busy":  {100 * time.Millisecond, 585, context.DeadlineExceeded},
-		"stuck": {5 * time.Minute, 1, ErrPeerTimeout},
+		"busy":       {each: 100 * time.Millisecond, want: 585, err: context.DeadlineExceeded},
+		"stuck":      {each: 5 * time.Minute, want: 1, err: ErrPeerTimeout},
+		"busy hook":  {hook: 100 * time.Millisecond, want: 585, err: context.DeadlineExceeded},
+		"stuck hook": {hook: 5 * time.Minute, want: 1, err: ErrPeerTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
-				c, err := NewConn(ours, Handshake{Role: RoleServer}, nil)
+				hooks := &Hooks{Message: func(*Conn, Opcode, bool, int, int) { time.Sleep(row.hook) }}
+				c, err := NewConn(ours, Handshake{Role: RoleServer}, &Options{Hooks: hooks})
 				require.NoError(t, err)
 				defer theirs.Close()
 				defer c.CloseNow()
@@ -286,7 +289,9 @@ func TestServeEndsBesideCloseRead(t *testing.T) {
 	}
 }
 
-// One large message does not make small ones behind it cost as much.
+// One large message does not make small ones behind it cost as much: 64 MiB each, or
+// 2.5 GiB in all. What they may cost is the largest pooled buffer, 4 MiB, and that only
+// where the pool has let go of it, as it does now and then under the race detector.
 func TestInflatedHintIsBounded(t *testing.T) {
 	c, s, f := compressed(t, RoleServer, "; client_no_context_takeover; server_no_context_takeover", Options{ReadLimit: 64 << 20})
 	s.in = f.frame(0xC1, f.deflate(make([]byte, 64<<20)))
@@ -303,5 +308,5 @@ func TestInflatedHintIsBounded(t *testing.T) {
 		require.Equal(t, "hi", string(p))
 	}
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40*4<<20+32<<20))
 }

@@ -23,6 +23,7 @@ type transport struct {
 	raw   *rawSocket   // a plain socket of this platform, or nil
 	tcp   *net.TCPConn // for writev; nil if it is something else
 	timed bool         // writeVec has left a deadline behind
+	piece int          // how much is written before moved tells of it
 
 	in, out interrupt
 	moved   atomic.Uint32 // bytes that went out in writes that had to wait, to see it change
@@ -38,6 +39,7 @@ const probeSize = 256
 
 func (t *transport) init(rw io.ReadWriteCloser, abort func(error)) {
 	t.rw = rw
+	t.piece = writePiece
 	t.in.abort, t.out.abort = abort, abort
 	if d, ok := rw.(interface{ SetReadDeadline(time.Time) error }); ok && d.SetReadDeadline(time.Time{}) == nil {
 		t.in.set = d.SetReadDeadline
@@ -129,10 +131,7 @@ func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) 
 	if t.raw != nil {
 		defer t.out.clear() // a deadline that passes later would fail the next try
 	}
-	piece := writePiece
-	if t.raw != nil {
-		piece = 8 * writePiece // which is faster, and a socket tells how much of it went
-	}
+	piece := t.piece
 	for n < len(b) {
 		t.out.extend(timeout)
 		m, err := t.rw.Write(b[n : n+min(len(b)-n, piece)])
@@ -153,6 +152,14 @@ func (t *transport) write(ctx context.Context, b []byte, timeout time.Duration) 
 // writePiece is how much a peer has to take within the timeout.
 const writePiece = 64 << 10
 
+// enlarge makes pieces larger where that is faster: on a socket, which tells how much
+// of one went when its time is up.
+func (t *transport) enlarge() {
+	if t.raw != nil {
+		t.piece = 8 * writePiece
+	}
+}
+
 // slow tells whether a write that took m bytes ended because its time was up, not
 // its context, while the peer was still taking bytes.
 func slow(ctx context.Context, m int, err error) bool {
@@ -168,7 +175,7 @@ func slow(ctx context.Context, m int, err error) bool {
 func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.Duration) (n int, err error) {
 	if rest := pageSize - len(head)%pageSize; len(p) >= pageFirst && len(head)+rest <= cap(head) {
 		head, p = append(head, p[:rest]...), p[rest:]
-	} else if t.tcp != nil {
+	} else if t.tcp != nil && len(p) <= t.piece {
 		return t.writev(ctx, head, p, timeout)
 	}
 	if n, err = t.write(ctx, head, timeout); err != nil {

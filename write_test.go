@@ -203,6 +203,32 @@ func TestWriteToSlowPeerOverTCP(t *testing.T) {
 	require.NoError(t, client.CloseNow())
 }
 
+// And the keepalive sees it, although a write may take longer than it waits.
+func TestKeepaliveOfSlowPeerOverTCP(t *testing.T) {
+	for _, size := range []int{400 << 10, 600 << 10} { // what writev would take, and what goes in pieces anyway
+		server, client := tcpPair(t)
+		require.NoError(t, server.(*net.TCPConn).SetWriteBuffer(16<<10))
+		require.NoError(t, client.(*net.TCPConn).SetReadBuffer(16<<10))
+		c, err := NewConn(server, Handshake{Role: RoleServer}, &Options{
+			KeepaliveInterval: 300 * time.Millisecond, KeepaliveTimeout: 300 * time.Millisecond, WriteTimeout: time.Minute,
+		})
+		require.NoError(t, err)
+		c.CloseRead(ctxBackground)
+		go func() {
+			b := make([]byte, 8<<10)
+			for {
+				if _, err := io.ReadFull(client, b); err != nil {
+					return
+				}
+				<-time.After(10 * time.Millisecond)
+			}
+		}()
+		require.NoError(t, c.Write(ctxBackground, Binary, make([]byte, size)))
+		require.NoError(t, c.CloseNow())
+		require.NoError(t, client.Close())
+	}
+}
+
 // Under a context of the connection's own, the end of the connection is told as that.
 func TestWritesUnderOwnContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
