@@ -513,3 +513,15 @@ func TestCompressedCloseRead(t *testing.T) {
 		}
 	})
 }
+
+// A Prepared that outlives many connections has one form for each window and level, not
+// one for each of their options.
+func TestPreparedKeepsFewForms(t *testing.T) {
+	m, err := Prepare(Text, bytes.Repeat([]byte("welcome to the server. "), 100))
+	require.NoError(t, err)
+	for range 20 {
+		c, _, _ := compressed(t, RoleServer, "", Options{}) // with Compression of its own
+		require.NoError(t, c.WritePrepared(ctxBackground, m))
+	}
+	require.Len(t, m.deflate, 1)
+}

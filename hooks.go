@@ -70,7 +70,7 @@ func (h *Hooks) close(c *Conn, err error) {
 
 // Stats are figures of a connection since it was made. A reply that is held back
 // counts when it goes out; messages that came together may be counted together,
-// when the last of them is read.
+// when the last of them is read. Those that CloseRead drops do not count.
 type Stats struct {
 	MessagesIn, MessagesOut uint64
 	BytesIn, BytesOut       uint64        // of frames, as they were on the wire

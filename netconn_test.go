@@ -364,6 +364,45 @@ func TestNetConnClose(t *testing.T) {
 	})
 }
 
+// What comes behind a message that was refused is not read as if there were no gap.
+func TestNetConnReadsNothingBehindWrongKind(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	c, err := websocket.NewConn(ours, websocket.Handshake{Role: websocket.RoleClient}, nil)
+	require.NoError(t, err)
+	defer c.CloseNow()
+	go theirs.Write([]byte("\x81\x05wrong\x82\x05right"))
+	s := c.NetConn(websocket.Binary)
+	for range 3 {
+		n, err := s.Read(make([]byte, 10))
+		var ce *websocket.CloseError
+		require.ErrorAs(t, err, &ce)
+		require.Zero(t, n)
+	}
+}
+
+// A write that fails looks for what the peer said before, and takes nothing of it from
+// a read that is between two messages.
+func TestNetConnReadsAfterFailedWrite(t *testing.T) {
+	ours, theirs := wstest.NetPipe(0)
+	c, err := websocket.NewConn(ours, websocket.Handshake{Role: websocket.RoleClient}, nil)
+	require.NoError(t, err)
+	defer c.CloseNow()
+	theirs.Write([]byte("\x82\x05first\x82\x06second"))
+	n := c.NetConn(websocket.Binary)
+	p := make([]byte, 5)
+	_, err = io.ReadFull(n, p)
+	require.NoError(t, err)
+	require.Equal(t, "first", string(p))
+	theirs.Close()
+	_, err = n.Write([]byte("x"))
+	require.Error(t, err)
+	p = make([]byte, 6)
+	_, err = io.ReadFull(n, p)
+	require.NoError(t, err)
+	require.Equal(t, "second", string(p))
+}
+
 func TestNetConnWrongKind(t *testing.T) {
 	netConns(t, wstest.Options{}, func(t *testing.T, server, client *websocket.Conn, s, c net.Conn) {
 		require.NoError(t, client.Write(context.Background(), websocket.Text, []byte("text")))
@@ -374,6 +413,8 @@ func TestNetConnWrongKind(t *testing.T) {
 		_, err = c.Read(make([]byte, 10))
 		require.ErrorAs(t, err, &ce)
 		require.Equal(t, "expected binary messages, not text", ce.Reason)
+		_, err = s.Read(make([]byte, 10))
+		require.ErrorAs(t, err, &ce)
 		_, err = client.NetConn(websocket.Ping).Write([]byte("x"))
 		require.ErrorContains(t, err, "Text or Binary")
 	})

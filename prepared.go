@@ -42,9 +42,10 @@ func Prepare(op Opcode, p []byte) (*Prepared, error) {
 
 // WritePrepared is [Conn.Write] of a message that was prepared. A server sends it
 // as it was framed; a client has to mask it, with a key of its own. On a
-// connection with compression it is compressed once for all connections that were
-// made with the same [*Compression] and agreed on the same window; it refers to no
-// window then, so that it does for all of them.
+// connection with compression it is compressed once for all connections that agreed
+// on the same window and compress at the same level; it refers to no window then, so
+// that it does for all of them. With a Codec it is once for each [*Compression], whose
+// form is kept as long as m: share one.
 func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
 	return c.submit(ctx, &outgoing{op: m.op, p: m.p, prepared: m})
 }

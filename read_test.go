@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -287,6 +288,97 @@ func TestServeEndsBesideCloseRead(t *testing.T) {
 		theirs.Close()
 		<-drained
 	}
+}
+
+// A Reader that was read to its last byte says io.EOF, whatever a writer finds meanwhile.
+func TestReaderEndsAfterFailedWrite(t *testing.T) {
+	ours, theirs := net.Pipe()
+	c, err := NewConn(ours, Handshake{Role: RoleClient}, silence(Options{}))
+	require.NoError(t, err)
+	defer c.CloseNow()
+	go func() {
+		theirs.Write(unhex("8205 6669727374 8206 7365636f6e64"))
+		theirs.Close()
+	}()
+	_, r, err := c.Reader(ctxBackground)
+	require.NoError(t, err)
+	p := make([]byte, 5)
+	_, err = io.ReadFull(r, p)
+	require.NoError(t, err)
+	require.Error(t, c.Write(ctxBackground, Binary, []byte("x")))
+	_, err = r.Read(p)
+	require.Equal(t, io.EOF, err)
+	_, p, err = c.Read(ctxBackground)
+	require.NoError(t, err)
+	require.Equal(t, "second", string(p))
+}
+
+// A Reader that takes its time comes further, fragment by fragment, for the keepalive too.
+func TestKeepaliveBehindFragments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c, err := NewConn(ours, Handshake{Role: RoleServer}, nil)
+		require.NoError(t, err)
+		defer theirs.Close()
+		defer c.CloseNow()
+		go func() {
+			b := append(unhex("0281 00000000 78"), bytes.Repeat(unhex("0081 00000000 78"), 400)...)
+			theirs.Write(append(b, unhex("8081 00000000 78")...))
+			p, _ := NewConn(theirs, Handshake{Role: RoleClient}, &Options{WriteTimeout: -1})
+			p.CloseRead(ctxBackground) // and answers every ping
+		}()
+		_, r, err := c.Reader(ctxBackground)
+		require.NoError(t, err)
+		begun := time.Now()
+		b, n := make([]byte, 1), 0
+		for {
+			k, err := r.Read(b)
+			n += k
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err, "after %d bytes", n)
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 402, n)
+		require.Equal(t, 402*time.Second, time.Since(begun))
+	})
+}
+
+// ReadIdleTimeout holds also where somebody else has set a deadline on the stream.
+func TestReadIdleTimeoutAfterForeignDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c, err := NewConn(ours, Handshake{Role: RoleServer}, silence(Options{ReadIdleTimeout: time.Second}))
+		require.NoError(t, err)
+		defer theirs.Close()
+		defer c.CloseNow()
+		time.AfterFunc(100*time.Millisecond, func() { ours.SetReadDeadline(time.Now().Add(time.Millisecond)) })
+		ctx, cancel := context.WithTimeout(ctxBackground, time.Minute)
+		defer cancel()
+		_, _, err = c.Next(ctx)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
+}
+
+// Serve ends with its context also while it sends what was held back.
+func TestServeEndsWhileFlushing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe() // nobody reads it
+		c, err := NewConn(ours, Handshake{Role: RoleServer}, silence(Options{WriteTimeout: time.Minute}))
+		require.NoError(t, err)
+		defer theirs.Close()
+		defer c.CloseNow()
+		go theirs.Write(threeX)
+		ctx, cancel := context.WithTimeout(ctxBackground, time.Second)
+		defer cancel()
+		begun := time.Now()
+		require.Equal(t, io.EOF, c.Serve(ctx, func(op Opcode, p []byte) error {
+			c.Write(ctxBackground, op, p)
+			return io.EOF
+		}))
+		require.Equal(t, time.Second, time.Since(begun))
+	})
 }
 
 // One large message does not make small ones behind it cost as much: 64 MiB each, or

@@ -324,6 +324,37 @@ func TestRecvSplit(t *testing.T) {
 	}
 }
 
+// What is lent ends where its capacity does: to append to it is not to write into the
+// frame behind it.
+func TestRecvLendsNoMore(t *testing.T) {
+	for name, first := range map[string]string{"message": "8203 6f6e65", "fragment": "0203 6f6e65", "ping": "8903 6f6e65"} {
+		t.Run(name, func(t *testing.T) {
+			for cut := range 5 { // before the payload, and within it
+				var r Receiver
+				r.Reset(RoleClient, false, Limits{})
+				last := "8203 74776f"
+				if name == "fragment" {
+					last = "8003 74776f"
+				}
+				b := unhex(first + last)
+				var got []string
+				for _, part := range [][]byte{b[:cut], b[cut:]} {
+					for len(part) > 0 {
+						ev, n := r.Next(part)
+						require.NoError(t, r.Err())
+						part = part[n:]
+						if len(ev.Data) > 0 {
+							got = append(got, string(ev.Data))
+							_ = append(ev.Data, 0xFF, 0xFF)
+						}
+					}
+				}
+				require.Equal(t, "onetwo", strings.Join(got, ""))
+			}
+		})
+	}
+}
+
 // What looks like a message that came in one frame, and is none: within a header that
 // is cut, or with a rule broken that shows only in what comes after it.
 func TestRecvLooksWhole(t *testing.T) {

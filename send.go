@@ -28,7 +28,8 @@ var (
 const keyReserve = 128
 
 // A Sender frames what we send (RFC 6455, sections 5 and 6). The zero value is a
-// server's. It must not be used by two goroutines at the same time.
+// server's. It must not be used by two goroutines at the same time, nor copied after
+// first use.
 //
 // Every AppendX appends to dst and returns it, as append does; with an error dst
 // is returned unchanged.

@@ -82,6 +82,23 @@ func TestServerHookPanics(t *testing.T) {
 	}
 }
 
+// One that panics as a connection ends, here under the handler's read, keeps no place.
+func TestServerCloseHookPanics(t *testing.T) {
+	server := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
+		_, _, err := c.Next(ctx)
+		return err
+	}}
+	server.Hooks = &websocket.Hooks{Close: func(*websocket.Conn, websocket.StatusCode, bool, error) { panic("a hook") }}
+	c, err := websocket.Dial(t.Context(), overTCP(t, server), nil)
+	require.NoError(t, err)
+	require.NoError(t, c.CloseNow())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	forced, err := server.Shutdown(ctx)
+	require.NoError(t, err)
+	require.Zero(t, forced)
+}
+
 // A handler that ends its goroutine, as a failing test does, has panicked.
 func TestServerHandlerExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

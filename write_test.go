@@ -517,3 +517,46 @@ func TestWaitsUnderOwnContext(t *testing.T) {
 		}
 	})
 }
+
+// lateContext ends right behind the n-th time it is asked.
+type lateContext struct {
+	context.Context
+	end      func()
+	asked, n int
+}
+
+func (c *lateContext) Err() error {
+	err := c.Context.Err()
+	if c.asked++; c.asked == c.n {
+		c.end()
+		<-time.After(20 * time.Millisecond) // for what its end sets off
+	}
+	return err
+}
+
+// A writev leaves a deadline behind, which the next write takes back: not so the
+// interrupt of a context that ends just then.
+func TestWriteEndsBehindWritev(t *testing.T) {
+	server, client := tcpPair(t)
+	defer client.Close()
+	require.NoError(t, client.(*net.TCPConn).SetReadBuffer(16<<10))
+	require.NoError(t, server.(*net.TCPConn).SetWriteBuffer(64<<10))
+	c, err := NewConn(server, Handshake{Role: RoleServer}, silence(Options{}))
+	require.NoError(t, err)
+	defer c.CloseNow()
+	inner, cancel := context.WithCancel(ctxBackground)
+	defer cancel()
+	ctx := &lateContext{Context: inner, end: cancel}
+	require.NoError(t, c.Write(ctx, Binary, make([]byte, 10<<10)))  // by writev
+	for full := 0; full < 20; <-time.After(10 * time.Millisecond) { // behind its back, until the socket takes no more
+		if n, _ := c.tr.tryWrite(make([]byte, 1<<20)); n == 0 {
+			full++
+		} else {
+			full = 0
+		}
+	}
+	ctx.n = ctx.asked + 2 // submit and lead ask: then it ends
+	begun := time.Now()
+	require.Equal(t, context.Canceled, c.Write(ctx, Text, []byte("hi")))
+	require.Less(t, time.Since(begun), defaultWriteTimeout/2)
+}

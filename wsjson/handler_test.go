@@ -59,8 +59,8 @@ func TestHandler(t *testing.T) {
 	})
 }
 
-// A nil pointer and a nil interface are no reply; a nil slice and the zero value
-// are values.
+// A nil pointer and a nil interface are no reply, nor is a nil pointer in one; a nil
+// slice and the zero value are values.
 func TestHandlerOptionalReply(t *testing.T) {
 	dial(t, Handler(func(_ context.Context, in int) (*point, error) {
 		if in%2 == 0 {
@@ -79,6 +79,16 @@ func TestHandlerOptionalReply(t *testing.T) {
 	}), func(c *websocket.Conn) {
 		send(t, c, "1", "2", "3")
 		receive(t, c, "1", "3")
+	})
+	dial(t, Handler(func(_ context.Context, in int) (any, error) {
+		var p *point
+		if in%2 != 0 {
+			p = &point{X: in}
+		}
+		return p, nil
+	}), func(c *websocket.Conn) {
+		send(t, c, "1", "2", "3")
+		receive(t, c, `{"X":1,"Y":0}`, `{"X":3,"Y":0}`)
 	})
 	dial(t, Handler(func(context.Context, int) ([]int, error) { return nil, nil }), func(c *websocket.Conn) {
 		send(t, c, "1")

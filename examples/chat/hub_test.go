@@ -227,6 +227,8 @@ func TestSlowReaderIsLetGo(t *testing.T) {
 			require.Equal(t, strconv.Itoa(i), ana.next("say").Text)
 		}
 		require.Equal(t, "Slow", ana.next("leave").Name)
+		require.Equal(t, "0", slow.next("say").Text) // and is told, should it read again
+		require.Equal(t, websocket.StatusTryAgainLater, slow.closed())
 		require.ErrorIs(t, <-slow.ended, errTooSlow)
 		require.LessOrEqual(t, time.Since(started), (1+queue+1)*pace+websocketCloseTimeout, "the others were held up")
 	})
@@ -236,20 +238,23 @@ func TestSlowReaderIsLetGo(t *testing.T) {
 const websocketCloseTimeout = 10 * time.Second
 
 func TestFlooderWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHub()
-		ana, _ := enter(t, h, message{Name: "Ana"})
-		go func() {
-			for range 21 {
-				ana.send(message{Type: "say", Text: "buy!"})
+	for sent, got := range map[string]string{"say": "say", "ping": "pong"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHub()
+			ana, _ := enter(t, h, message{Name: "Ana"})
+			go func() {
+				for range 21 {
+					ana.send(message{Type: sent, Text: "buy!"})
+				}
+			}()
+			ana.next(got)
+			first := time.Now()
+			for range 20 {
+				ana.next(got)
 			}
-		}()
-		first := ana.next("say").At
-		for range 19 {
-			ana.next("say")
-		}
-		require.Equal(t, (20 * pace).Milliseconds(), ana.next("say").At-first)
-	})
+			require.Equal(t, 20*pace, time.Since(first))
+		})
+	}
 }
 
 func TestStrangersAreClosed(t *testing.T) {

@@ -39,7 +39,7 @@ func run(ctx context.Context, url string, in io.Reader, out io.Writer) error {
 	defer c.CloseNow()
 	answers, ended := make(chan string), make(chan error, 1)
 	go func() { // somebody has to read all the time, or pings are not answered while nobody types
-		ended <- c.Serve(ctx, func(_ websocket.Opcode, msg []byte) error {
+		ended <- c.Serve(c.Context(), func(_ websocket.Opcode, msg []byte) error {
 			select {
 			case answers <- string(msg):
 			case <-c.Context().Done():
@@ -58,24 +58,24 @@ func run(ctx context.Context, url string, in io.Reader, out io.Writer) error {
 			}
 		}
 	}()
-	for {
+	var sent time.Time
+	for next := typed; ; { // nil while an answer is missing
 		select {
 		case err := <-ended:
 			return err
-		case line, more := <-typed:
+		case <-ctx.Done():
+			return c.Close(websocket.StatusGoingAway, "")
+		case line, more := <-next:
 			if !more {
 				return errors.Join(lines.Err(), c.Close(websocket.StatusNormalClosure, ""))
 			}
-			sent := time.Now()
+			sent, next = time.Now(), nil
 			if err := c.Write(ctx, websocket.Text, []byte(line)); err != nil {
 				return err
 			}
-			select {
-			case err := <-ended:
-				return err
-			case msg := <-answers:
-				fmt.Fprintf(out, "%s  (%v)\n", msg, time.Since(sent).Round(time.Microsecond))
-			}
+		case msg := <-answers:
+			fmt.Fprintf(out, "%s  (%v)\n", msg, time.Since(sent).Round(time.Microsecond))
+			next = typed
 		}
 	}
 }

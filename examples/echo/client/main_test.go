@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -65,4 +66,43 @@ func TestRunWithBrokenInput(t *testing.T) {
 	}))
 	defer server.Close()
 	require.ErrorIs(t, run(context.Background(), server.URL, brokenInput{}, io.Discard), errBroken)
+}
+
+// A line is typed, none for a while, none any more: what comes unasked is printed, and an interrupt is a proper end.
+func TestRunWhileNobodyTypes(t *testing.T) {
+	ended := make(chan error, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			ended <- err
+			return
+		}
+		ctx := c.Context()
+		c.Read(ctx)
+		c.Write(ctx, websocket.Text, []byte("the answer"))
+		go c.Serve(ctx, func(websocket.Opcode, []byte) error { return nil })
+		c.Ping(ctx) // nil once the client has answered, though it has nothing to send
+		c.Write(ctx, websocket.Text, []byte("unasked"))
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+	}))
+	defer server.Close()
+
+	in, typist := io.Pipe()
+	shown, out := io.Pipe()
+	ctx, interrupt := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, server.URL, in, out) }()
+	io.WriteString(typist, "question\n")
+	lines := bufio.NewScanner(shown)
+	for _, want := range []string{"the answer  (", "unasked  ("} {
+		require.True(t, lines.Scan())
+		require.True(t, strings.HasPrefix(lines.Text(), want), lines.Text())
+	}
+	interrupt()
+	require.NoError(t, <-done)
+	var e *websocket.CloseError
+	require.ErrorAs(t, <-ended, &e)
+	require.Equal(t, websocket.StatusGoingAway, e.Code)
+	typist.Close()
 }
