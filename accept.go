@@ -445,7 +445,7 @@ func hookRefusal(err error, status int, rule string) *HandshakeError {
 // request. In HTTP/2 nothing lies behind a request, and the connection is also that
 // of others.
 func endAfter(h http.Header, r *http.Request) {
-	if r.ProtoMajor == 1 {
+	if r.ProtoMajor < 2 {
 		h["Connection"] = append([]string{"close"}, h["Connection"]...) // net/http looks at the first
 	}
 }
