@@ -45,6 +45,7 @@ type hijackable struct {
 	written  bytes.Buffer
 	hijacked bool
 	early    *bufio.Reader
+	major    int // version of HTTP of the request
 }
 
 func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -75,6 +76,7 @@ func accept(raw string, opts *websocket.AcceptOptions) (*hijackable, error) {
 	if err != nil {
 		return w, errors.Join(errNoRequest, err)
 	}
+	w.major = r.ProtoMajor
 	c, err := websocket.Accept(w, r, opts)
 	if err == nil {
 		c.CloseNow()
