@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -433,4 +435,29 @@ func TestServerPlaces(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, forced)
 	})
+}
+
+// Clients that begin a request and say no more never reach net/http.
+func ExampleRequestListener() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	echo := func(ctx context.Context, c *websocket.Conn) error {
+		return c.Serve(ctx, func(op websocket.Opcode, msg []byte) error { return c.Write(ctx, op, msg) })
+	}
+	srv := &http.Server{Handler: &websocket.Server{Handler: echo}, ReadHeaderTimeout: 10 * time.Second}
+	go srv.Serve(websocket.RequestListener(l, srv.ReadHeaderTimeout))
+	defer srv.Close()
+
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, "ws://"+l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.CloseNow()
+	c.Write(ctx, websocket.Text, []byte("whole"))
+	_, msg, err := c.Read(ctx)
+	fmt.Println(string(msg), err)
+	// Output: whole <nil>
 }

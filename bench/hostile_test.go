@@ -22,7 +22,7 @@ func TestAttacks(t *testing.T) {
 			s.plan.Conns, s.plan.Rounds = 2, 1000
 		case "pings":
 			s.plan.Rounds = 2
-		case "half-open", "bomb":
+		case "half-open", "half-open-http", "bomb":
 			continue // ten seconds of waiting, five of compressing
 		}
 		r, err := attack(p, s)

@@ -29,7 +29,7 @@ func ourPeers() []peer {
 				if o.Broadcast {
 					loop = ourBroadcast()
 				}
-				return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
+				return serveHTTP(ourListener(ln, o), func(w http.ResponseWriter, r *http.Request) {
 					c, err := websocket.Accept(w, r, opts)
 					if err != nil {
 						return
@@ -71,7 +71,14 @@ func serveOurServer(ln net.Listener, o serveOptions) error {
 		}
 		return a
 	}
-	return serveHTTP(ln, s.ServeHTTP)
+	return serveHTTP(ourListener(ln, o), s.ServeHTTP)
+}
+
+func ourListener(ln net.Listener, o serveOptions) net.Listener {
+	if !o.Hold {
+		return ln
+	}
+	return websocket.RequestListener(ln, readHeaderTimeout)
 }
 
 // ourOptions is what a measurement needs beyond the defaults.

@@ -1,0 +1,148 @@
+package websocket
+
+// Before there is a request: RequestListener, which keeps net/http from clients that
+// have sent half of one.
+//
+// What always holds: a connection is either held here, by one goroutine, or has been
+// handed over, and nothing was read from it.
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"time"
+)
+
+// RequestListener returns a listener for an [http.Server] that takes connections from
+// l and hands each over when the header of its first request lies there whole. A client
+// that stops half-way, or drips, then costs a goroutine and its socket, a quarter of
+// what it costs net/http, and is disconnected after timeout; 0 means 10 seconds. What
+// is larger than 4 KiB, or is no text, as TLS is none, is handed over as it comes: put
+// tls.NewListener around this listener, and not the other way about.
+//
+//	srv.Serve(websocket.RequestListener(l, 0))
+//
+// The connections are l's own, and nothing has been read from them: so it costs a
+// request one more system call, that looks at it. Those of a kind that cannot be looked
+// at, others than TCP's and Unix's own or on a platform without that, are handed over
+// at once. Closing the listener closes l, and the connections that are held. Its
+// methods can be called from any goroutine.
+func RequestListener(l net.Listener, timeout time.Duration) net.Listener {
+	if timeout <= 0 {
+		timeout = defaultHandshakeTimeout
+	}
+	return &requestListener{
+		Listener: l,
+		timeout:  timeout,
+		ready:    make(chan accepted),
+		closed:   make(chan struct{}),
+		held:     make(map[net.Conn]struct{}),
+	}
+}
+
+type requestListener struct {
+	net.Listener
+	timeout time.Duration
+	start   sync.Once
+	ready   chan accepted
+	closed  chan struct{}
+
+	mu   sync.Mutex
+	held map[net.Conn]struct{} // nil when closed
+}
+
+// accepted is what an Accept returns.
+type accepted struct {
+	conn net.Conn
+	err  error
+}
+
+func (l *requestListener) Accept() (net.Conn, error) {
+	l.start.Do(func() { go l.accept() })
+	select {
+	case a := <-l.ready:
+		return a.conn, a.err
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// accept takes connections in. An error is left to who calls Accept, and knows whether
+// to come again.
+func (l *requestListener) accept() {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			if !l.hand(accepted{err: err}) {
+				return
+			}
+			continue
+		}
+		go l.hold(conn)
+	}
+}
+
+// hand gives a to the next Accept, and tells whether there will be one.
+func (l *requestListener) hand(a accepted) bool {
+	select {
+	case l.ready <- a:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// hold sees conn to its first request, or to its end.
+func (l *requestListener) hold(conn net.Conn) {
+	if !l.add(conn) {
+		conn.Close()
+		return
+	}
+	conn.SetReadDeadline(time.Now().Add(l.timeout)) // if it cannot, it cannot be looked at either
+	err := awaitRequest(conn)
+	l.remove(conn)
+	if err == nil {
+		err = conn.SetReadDeadline(time.Time{})
+	}
+	if err != nil || !l.hand(accepted{conn: conn}) {
+		conn.Close()
+	}
+}
+
+func (l *requestListener) add(conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held == nil {
+		return false
+	}
+	l.held[conn] = struct{}{}
+	return true
+}
+
+func (l *requestListener) remove(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.held, conn)
+}
+
+func (l *requestListener) Close() error {
+	l.mu.Lock()
+	held := l.held
+	l.held = nil
+	l.mu.Unlock()
+	if held != nil {
+		close(l.closed)
+	}
+	for conn := range held {
+		conn.Close()
+	}
+	return l.Listener.Close()
+}
+
+// mayGrow tells whether p, all that has come, is the beginning of a request's header:
+// lines that are not yet followed by an empty one. "Although the line terminator for
+// the start-line and fields is the sequence CRLF, a recipient MAY recognize a single LF"
+// (RFC 9112, section 2.2), which net/http does.
+func mayGrow(p []byte) bool {
+	return len(p) == 0 || p[0] >= ' ' && p[0] < 0x7F && !bytes.Contains(p, []byte("\n\r\n")) && !bytes.Contains(p, []byte("\n\n"))
+}
