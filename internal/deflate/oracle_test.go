@@ -68,6 +68,9 @@ func FuzzInflate(f *testing.F) {
 		f.Add([]byte(nil), flateMessage(f, 6, p.data[:2000]), 100)
 		f.Add(p.data[:500], AppendDeflate(nil, p.data[:500], p.data[500:2000], 15, 2), 2000)
 	}
+	// Beyond measureFrom: of one byte, and of text with tables of its own.
+	f.Add([]byte(nil), flateMessage(f, 6, make([]byte, 100<<10)), measureFrom+1)
+	f.Add([]byte(nil), flateMessage(f, 6, bytes.Repeat(corpora(f)[0].data[:500], 200)), measureFrom-1)
 	f.Fuzz(func(t *testing.T, dict, src []byte, limit int) {
 		if len(src) > 4<<10 {
 			return // 4 MiB of output are enough
