@@ -101,9 +101,7 @@ func (l *requestListener) hold(conn net.Conn) {
 	conn.SetReadDeadline(time.Now().Add(l.timeout)) // if it cannot, it cannot be looked at either
 	err := awaitRequest(conn)
 	l.remove(conn)
-	if err == nil {
-		err = conn.SetReadDeadline(time.Time{})
-	}
+	conn.SetReadDeadline(time.Time{})
 	if err != nil || !l.hand(accepted{conn: conn}) {
 		conn.Close()
 	}

@@ -143,6 +143,11 @@ func (s toldListener) Accept() (net.Conn, error) {
 
 func (s toldListener) Close() error { close(s.next); return nil }
 
+// timeless is a stream without deadlines.
+type timeless struct{ net.Conn }
+
+func (timeless) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
+
 // An error is the caller's to judge, who may come again; and a connection that cannot
 // be looked at comes at once.
 func TestRequestListenerPassesOn(t *testing.T) {
@@ -155,10 +160,12 @@ func TestRequestListenerPassesOn(t *testing.T) {
 	s.next <- busy
 	_, err := l.Accept()
 	require.Equal(t, busy, err)
-	s.next <- ours
-	c, err := l.Accept()
-	require.NoError(t, err)
-	require.Equal(t, ours, c)
+	for _, conn := range []net.Conn{ours, timeless{ours}} {
+		s.next <- conn
+		c, err := l.Accept()
+		require.NoError(t, err)
+		require.Equal(t, conn, c)
+	}
 	ours.Close()
 	require.NoError(t, l.Close())
 }
