@@ -258,15 +258,20 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	defer c.mu.Unlock()
 	for !c.ended {
 		if c.stateNow() == stateSent && c.reading.TryLock() {
-			c.mu.Unlock()
-			c.drain()
-			c.unlockReading()
-			c.mu.Lock()
+			c.drainUnlocked()
 			continue
 		}
 		c.changed.Wait()
 	}
 	return c.unclean
+}
+
+// drainUnlocked drains without mu, which is held again in the end, whatever hooks do.
+func (c *Conn) drainUnlocked() {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	defer c.unlockReading()
+	c.drain()
 }
 
 // CloseNow closes the stream without a closing handshake; the peer sees the
@@ -472,7 +477,8 @@ func (c *Conn) awaitReading() {
 	}
 }
 
-// whenEnded has fn called when the connection has ended, or now if it has.
+// whenEnded has fn called when the connection has ended, or now if it has. It is
+// deferred, and can recover from what Hooks.Close panics with.
 func (c *Conn) whenEnded(fn func()) {
 	c.mu.Lock()
 	ended := c.stateNow() == stateClosed
@@ -502,14 +508,14 @@ func (c *Conn) end(orderly bool) {
 	c.mu.Unlock()
 	c.endWriter(err)
 	defer func() { // also if the hook panics
-		if onEnd != nil {
-			onEnd()
-		}
 		c.mu.Lock()
 		c.ended = true
 		c.changed.Broadcast()
 		c.mu.Unlock()
 	}()
+	if onEnd != nil {
+		defer onEnd()
+	}
 	c.opts.Hooks.close(c, err)
 }
 

@@ -26,7 +26,8 @@ type Hooks struct {
 	Control func(c *Conn, op Opcode, payload []byte)
 	// Close is called once, when the connection has ended. err is its error, as
 	// reads and writes return it; code is the status code, and remote tells that
-	// the peer began.
+	// the peer began. It may be called from a goroutine of the connection's own, where
+	// a panic ends the program, unless the connection is a [Server]'s.
 	Close func(c *Conn, code StatusCode, remote bool, err error)
 }
 

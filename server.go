@@ -42,8 +42,8 @@ type Server struct {
 	// newcomers are told meanwhile, in the header of that name; 0 means 5 seconds.
 	ShutdownSpread, RetryAfter time.Duration
 
-	// Panic is called with what Handler panicked with, and the stack. The panic is
-	// recovered in any case: other connections go on.
+	// Panic is called with what Handler panicked with, or a hook, and the stack. The
+	// panic is recovered in any case: other connections go on.
 	Panic func(c *Conn, v any, stack []byte)
 
 	mu      sync.Mutex
@@ -85,7 +85,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case late:
 		c.CloseNow()
 	case closing:
-		go c.Close(StatusGoingAway, "")
+		go s.end(c, StatusGoingAway, "")
 	default:
 		go s.run(c)
 	}
@@ -152,7 +152,11 @@ func (s *Server) enter(c *Conn, key string) (closing, late bool) {
 	s.conns[c] = struct{}{} // before whenEnded, which may take it out again at once
 	closing, late = s.closing, s.late
 	s.mu.Unlock()
-	c.whenEnded(func() { s.release(c, key) })
+	c.whenEnded(func() {
+		v := recover()
+		s.release(c, key)
+		s.panicked(c, v)
+	})
 	return closing, late
 }
 
@@ -161,9 +165,25 @@ func (s *Server) run(c *Conn) {
 	err := errPanic // if the handler ends the goroutine, as t.FailNow does
 	defer func() {
 		code, reason := handlerCode(err)
-		c.Close(code, reason) // its error is that of the connection, which hooks are told
+		s.end(c, code, reason)
 	}()
 	err = s.handle(c)
+}
+
+// end closes c. Its error is that of the connection, which hooks are told.
+func (s *Server) end(c *Conn, code StatusCode, reason string) {
+	defer s.recovered(c)
+	c.Close(code, reason)
+}
+
+// recovered is deferred where a hook may panic on a goroutine of the Server's.
+func (s *Server) recovered(c *Conn) { s.panicked(c, recover()) }
+
+// panicked tells of a panic, if v is not nil.
+func (s *Server) panicked(c *Conn, v any) {
+	if v != nil && s.Panic != nil {
+		s.Panic(c, v, debug.Stack())
+	}
 }
 
 var errPanic = errors.New("websocket: the handler panicked")
@@ -172,9 +192,7 @@ func (s *Server) handle(c *Conn) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = errPanic
-			if s.Panic != nil {
-				s.Panic(c, v, debug.Stack())
-			}
+			s.panicked(c, v)
 		}
 	}()
 	return s.Handler(c.Context(), c)
@@ -271,6 +289,7 @@ func (s *Server) closeAll(ctx context.Context, open []*Conn, empty <-chan struct
 			return
 		}
 		go func() {
+			defer s.recovered(c)
 			leave := sync.OnceFunc(func() { <-slots })
 			turn := time.AfterFunc(shutdownTurn, leave)
 			c.step(closeByUser, &CloseError{Code: StatusGoingAway})

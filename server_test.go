@@ -82,21 +82,34 @@ func TestServerHookPanics(t *testing.T) {
 	}
 }
 
-// One that panics as a connection ends, here under the handler's read, keeps no place.
+// One that panics as a connection ends keeps no place, and takes nobody along: neither
+// under the handler's read, nor when it is the Server that reads the connection's end.
 func TestServerCloseHookPanics(t *testing.T) {
-	server := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
-		_, _, err := c.Next(ctx)
-		return err
-	}}
-	server.Hooks = &websocket.Hooks{Close: func(*websocket.Conn, websocket.StatusCode, bool, error) { panic("a hook") }}
-	c, err := websocket.Dial(t.Context(), overTCP(t, server), nil)
-	require.NoError(t, err)
-	require.NoError(t, c.CloseNow())
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	forced, err := server.Shutdown(ctx)
-	require.NoError(t, err)
-	require.Zero(t, forced)
+	for name, handler := range map[string]func(context.Context, *websocket.Conn) error{
+		"reads":   func(ctx context.Context, c *websocket.Conn) error { _, _, err := c.Next(ctx); return err },
+		"returns": func(context.Context, *websocket.Conn) error { return nil },
+		"waits":   func(ctx context.Context, _ *websocket.Conn) error { <-ctx.Done(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := make(chan any, 1)
+			server := &websocket.Server{Handler: handler, Panic: func(_ *websocket.Conn, v any, _ []byte) { told <- v }}
+			server.Hooks = &websocket.Hooks{Close: func(*websocket.Conn, websocket.StatusCode, bool, error) { panic("a hook") }}
+			c, err := websocket.Dial(t.Context(), overTCP(t, server), nil)
+			require.NoError(t, err)
+			if name != "waits" {
+				require.NoError(t, c.CloseNow())
+			} else {
+				c.CloseRead(t.Context())
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			forced, err := server.Shutdown(ctx)
+			require.NoError(t, err)
+			require.Zero(t, forced)
+			require.Equal(t, "a hook", <-told)
+			<-c.Context().Done()
+		})
+	}
 }
 
 // A handler that ends its goroutine, as a failing test does, has panicked.

@@ -135,16 +135,14 @@ func (c *Conn) submit(ctx context.Context, m *outgoing) error {
 			return err
 		}
 	case c.more.Load() && m.op.isMessage() && m.small() && c.out.len()+len(m.p)+maxHeader < maxHeld:
-		err := c.holdLocked(m)
-		c.wmu.Unlock()
-		return err
+		defer c.wmu.Unlock() // also if a hook panics
+		return c.holdLocked(m)
 	default:
 		c.busy = true
 		c.wmu.Unlock()
 	}
-	err := c.lead(ctx, m)
-	c.passPen(!m.leave && ctx.Done() == nil)
-	return err
+	defer c.passPen(!m.leave && ctx.Done() == nil) // as above
+	return c.lead(ctx, m)
 }
 
 // endedOr returns err, of a context that has ended, unless the connection has too: the

@@ -10,11 +10,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -205,27 +207,29 @@ func TestWriteToSlowPeerOverTCP(t *testing.T) {
 
 // And the keepalive sees it, although a write may take longer than it waits.
 func TestKeepaliveOfSlowPeerOverTCP(t *testing.T) {
+	var both sync.WaitGroup
+	defer both.Wait()
 	for _, size := range []int{400 << 10, 600 << 10} { // what writev would take, and what goes in pieces anyway
 		server, client := tcpPair(t)
 		require.NoError(t, server.(*net.TCPConn).SetWriteBuffer(16<<10))
 		require.NoError(t, client.(*net.TCPConn).SetReadBuffer(16<<10))
 		c, err := NewConn(server, Handshake{Role: RoleServer}, &Options{
-			KeepaliveInterval: 300 * time.Millisecond, KeepaliveTimeout: 300 * time.Millisecond, WriteTimeout: time.Minute,
+			KeepaliveInterval: 500 * time.Millisecond, KeepaliveTimeout: time.Second, WriteTimeout: time.Minute,
 		})
 		require.NoError(t, err)
 		c.CloseRead(ctxBackground)
-		go func() {
-			b := make([]byte, 8<<10)
-			for {
+		both.Go(func() {
+			assert.NoError(t, c.Write(ctxBackground, Binary, make([]byte, size)))
+			c.CloseNow()
+		})
+		both.Go(func() { // three seconds, and 64 KiB in less than a half
+			for b := make([]byte, size/75); ; <-time.After(40 * time.Millisecond) {
 				if _, err := io.ReadFull(client, b); err != nil {
+					client.Close()
 					return
 				}
-				<-time.After(10 * time.Millisecond)
 			}
-		}()
-		require.NoError(t, c.Write(ctxBackground, Binary, make([]byte, size)))
-		require.NoError(t, c.CloseNow())
-		require.NoError(t, client.Close())
+		})
 	}
 }
 
@@ -559,4 +563,38 @@ func TestWriteEndsBehindWritev(t *testing.T) {
 	begun := time.Now()
 	require.Equal(t, context.Canceled, c.Write(ctx, Text, []byte("hi")))
 	require.Less(t, time.Since(begun), defaultWriteTimeout/2)
+}
+
+// A hook that panics keeps neither a lock nor the pen: the connection can still be closed.
+func TestMessageHookPanics(t *testing.T) {
+	for name, batch := range map[string]bool{"held": true, "direct": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				c, err := NewConn(ours, Handshake{Role: RoleServer}, silence(Options{Batch: batch, Hooks: &Hooks{
+					Message: func(_ *Conn, _ Opcode, sent bool, _, _ int) {
+						if sent {
+							panic("a hook")
+						}
+					},
+				}}))
+				require.NoError(t, err)
+				defer theirs.Close()
+				go func() {
+					theirs.Write(threeX)
+					theirs.Write(unhex("8882 00000000 03e8"))
+				}()
+				got := make(chan []byte)
+				go func() {
+					b, _ := io.ReadAll(theirs)
+					got <- b
+				}()
+				_, _, err = c.Next(ctxBackground)
+				require.NoError(t, err)
+				require.PanicsWithValue(t, "a hook", func() { c.Write(ctxBackground, Text, []byte("x")) })
+				require.NoError(t, c.Close(StatusNormalClosure, ""))
+				require.Equal(t, unhex("810178 880203e8"), <-got)
+			})
+		})
+	}
 }
