@@ -389,10 +389,7 @@ func TestAcceptTLS(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err)
-		require.NoError(t, c.Write(t.Context(), Text, []byte("hi")))
-		_, p, err := c.Read(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, "hi", string(p))
+		requireEcho(t, c)
 		require.NoError(t, c.Close(StatusNormalClosure, ""))
 	}
 	resp, err := s.Client().Get(s.URL)

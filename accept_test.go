@@ -95,6 +95,16 @@ func echoUntilEnd(c *Conn) {
 	}
 }
 
+// requireEcho sends a message and wants it back.
+func requireEcho(t *testing.T, c *Conn) {
+	t.Helper()
+	require.NoError(t, c.Write(t.Context(), Text, []byte("hi")))
+	op, p, err := c.Read(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Text, op)
+	require.Equal(t, "hi", string(p))
+}
+
 // rawDial connects to addr and sends text.
 func rawDial(t testing.TB, addr, text string) (net.Conn, *bufio.Reader) {
 	t.Helper()

@@ -154,7 +154,7 @@ type Conn struct {
 	closeWritten bool      // our close frame is on the wire, or cannot get there
 	ended        bool      // the stream is closed and everybody knows
 	closeTimer   *time.Timer
-	readsSeen    uint32          // reader.reads, when closeTimer fired while the connection was open
+	readsSeen    uint32          // how far the reader was (stillReading) when closeTimer fired last
 	ctx          context.Context // of Context, made when first asked for
 	cancel       context.CancelCauseFunc
 	parent       context.Context

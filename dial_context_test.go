@@ -263,10 +263,7 @@ func TestDialRoundTripper(t *testing.T) {
 	c, err := Dial(t.Context(), "ws://"+addr+"/chat", &DialOptions{Client: &http.Client{Transport: wrapped}, Subprotocols: []string{"chat"}})
 	require.NoError(t, err)
 	require.Equal(t, "chat", c.Subprotocol())
-	require.NoError(t, c.Write(t.Context(), Text, []byte("hi")))
-	_, p, err := c.Read(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "hi", string(p))
+	requireEcho(t, c)
 	require.NoError(t, c.Close(StatusNormalClosure, ""))
 
 	refused, _ := answering(t, func(*http.Request) string { return "HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nno!" })

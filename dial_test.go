@@ -115,11 +115,7 @@ func TestDial(t *testing.T) {
 		hs := c.Handshake()
 		require.Equal(t, RoleClient, hs.Role)
 		require.Equal(t, "websocket", hs.Header.Get("Upgrade"))
-		require.NoError(t, c.Write(t.Context(), Text, []byte("hi")))
-		op, p, err := c.Read(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, Text, op)
-		require.Equal(t, "hi", string(p))
+		requireEcho(t, c)
 		require.NoError(t, c.Close(StatusNormalClosure, ""))
 	}
 }

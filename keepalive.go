@@ -41,7 +41,7 @@ type pings struct {
 	over   bool      // the timer is not to be set again
 
 	wasOut  uint32 // transport.moved, when the ping was last found to be unsent
-	wasRead uint32 // reader.reads, when its pong was last found to be behind input
+	wasRead uint32 // how far the reader was (behind), when its pong was last found to be behind input
 }
 
 // pinger is a call of Ping that waits.
@@ -218,9 +218,9 @@ func (c *Conn) excused() bool {
 	return ours
 }
 
-// behind tells how many reads there were, and whether the next will find input that
-// has been read from the stream before.
-func (c *Conn) behind() (reads uint32, behind bool) {
+// behind tells how far the reader is, as a number that changes, and whether the next
+// read will find input that has been read from the stream before.
+func (c *Conn) behind() (mark uint32, behind bool) {
 	c.beginPeek()
 	defer c.endPeek()
 	if !c.tryBriefly() {

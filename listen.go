@@ -4,7 +4,8 @@ package websocket
 // have sent half of one.
 //
 // What always holds: a connection is either held here, by one goroutine, or has been
-// handed over, and nothing was read from it.
+// handed over, and nothing was read from it. Who calls: the program, around the
+// listener it gives to an http.Server, and net/http, Accept and Close.
 
 import (
 	"bytes"
@@ -25,8 +26,9 @@ import (
 // The connections are l's own, and nothing has been read from them: so it costs a
 // request one more system call, that looks at it. Those of a kind that cannot be looked
 // at, others than TCP's and Unix's own or on a platform without that, are handed over
-// at once. Closing the listener closes l, and the connections that are held. Its
-// methods can be called from any goroutine.
+// at once. Its Accept returns l's errors as they come, and net.ErrClosed once it is
+// closed, which closes l and the connections that are held. Its methods can be called
+// from any goroutine.
 func RequestListener(l net.Listener, timeout time.Duration) net.Listener {
 	if timeout <= 0 {
 		timeout = defaultHandshakeTimeout
@@ -139,8 +141,8 @@ func (l *requestListener) Close() error {
 
 // mayGrow tells whether p, all that has come, is the beginning of a request's header:
 // lines that are not yet followed by an empty one. "Although the line terminator for
-// the start-line and fields is the sequence CRLF, a recipient MAY recognize a single LF"
-// (RFC 9112, section 2.2), which net/http does.
+// the start-line and fields is the sequence CRLF, a recipient MAY recognize a single LF
+// as a line terminator" (RFC 9112, section 2.2), which net/http does.
 func mayGrow(p []byte) bool {
 	return len(p) == 0 || p[0] >= ' ' && p[0] < 0x7F && !bytes.Contains(p, []byte("\n\r\n")) && !bytes.Contains(p, []byte("\n\n"))
 }

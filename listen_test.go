@@ -174,8 +174,9 @@ func TestRequestListenerPassesOn(t *testing.T) {
 func TestRequestListenerServes(t *testing.T) {
 	p := newPKI(t)
 	config := &tls.Config{Certificates: []tls.Certificate{p.certificate(t, 48*time.Hour, false, "localhost")}}
-	server := &Server{Handler: func(ctx context.Context, c *Conn) error {
-		return c.Serve(ctx, func(op Opcode, p []byte) error { return c.Write(ctx, op, p) })
+	server := &Server{Handler: func(_ context.Context, c *Conn) error {
+		echoUntilEnd(c)
+		return nil
 	}}
 	for name, wrap := range map[string]func(net.Listener) net.Listener{
 		"plain": func(l net.Listener) net.Listener { return l },
@@ -194,10 +195,7 @@ func TestRequestListenerServes(t *testing.T) {
 			}
 			c, err := Dial(context.Background(), scheme+l.Addr().String(), opts)
 			require.NoError(t, err)
-			require.NoError(t, c.Write(context.Background(), Text, []byte("hi")))
-			_, msg, err := c.Read(context.Background())
-			require.NoError(t, err)
-			require.Equal(t, "hi", string(msg))
+			requireEcho(t, c)
 			require.NoError(t, c.Close(StatusNormalClosure, ""))
 		})
 	}

@@ -36,7 +36,7 @@ func awaitRequest(conn net.Conn) error {
 
 // lookAt looks at what has come. The kernel wakes who waits again with every byte.
 func lookAt(fd int) (enough bool, err error) {
-	buf := newBuffer(minBufferBits)
+	buf := newBuffer(1 << minBufferBits)
 	defer buf.put()
 	b := buf.b[:cap(buf.b)]
 	for {

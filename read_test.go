@@ -65,7 +65,7 @@ func TestKeepaliveBehindInput(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
-				hooks := &Hooks{Message: func(*Conn, Opcode, bool, int, int) { time.Sleep(row.hook) }}
+				hooks := &Hooks{Message: func(*Conn, Opcode, bool, int, int) { <-time.After(row.hook) }}
 				c, err := NewConn(ours, Handshake{Role: RoleServer}, &Options{Hooks: hooks})
 				require.NoError(t, err)
 				defer theirs.Close()
@@ -80,7 +80,7 @@ func TestKeepaliveBehindInput(t *testing.T) {
 				defer cancel()
 				err = c.Serve(ctx, func(Opcode, []byte) error {
 					n++
-					time.Sleep(row.each)
+					<-time.After(row.each)
 					return nil
 				})
 				require.Equal(t, row.want, n)
@@ -122,7 +122,7 @@ func TestCloseReadHasNoIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, theirs := serverOverPipe(t, Options{ReadIdleTimeout: time.Second})
 		ctx := c.CloseRead(ctxBackground)
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		require.NoError(t, ctx.Err())
 		theirs.Write(aPing)
 		got := make([]byte, 2)
@@ -338,7 +338,7 @@ func TestKeepaliveBehindFragments(t *testing.T) {
 				break
 			}
 			require.NoError(t, err, "after %d bytes", n)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		require.Equal(t, 402, n)
 		require.Equal(t, 402*time.Second, time.Since(begun))

@@ -166,8 +166,8 @@ func slow(ctx context.Context, m int, err error) bool {
 	return m > 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil
 }
 
-// writeVec writes head and then p in one system call if the stream is TCP, and
-// in two writes otherwise. head's spare capacity is used.
+// writeVec writes head and then p in one system call if the stream is TCP and p no
+// larger than a piece, and one after the other otherwise. head's spare capacity is used.
 //
 // A very large p goes in two writes over TCP as well, of which the first is one
 // page: at 1 MiB that took a fifth less time, perhaps because the peer is woken for

@@ -57,7 +57,7 @@ func sip(stream net.Conn) {
 		if _, err := stream.Read(b); err != nil {
 			return
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestHeldGoesOutAfterGivingUp(t *testing.T) {
 			return err
 		})
 		theirs.Write(oneTwo)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		theirs.SetReadDeadline(time.Now().Add(time.Minute))
 		got := make([]byte, 10)
 		_, err := io.ReadFull(theirs, got)
@@ -120,7 +120,7 @@ func TestHeldTimesOut(t *testing.T) {
 			served <- c.Serve(ctxBackground, func(op Opcode, p []byte) error {
 				err := c.Write(ctxBackground, op, p)
 				if string(p) == "two" {
-					time.Sleep(time.Second) // so that it is the timer that flushes
+					<-time.After(time.Second) // so that it is the timer that flushes
 				}
 				return err
 			})
@@ -140,7 +140,7 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 				c, theirs := serverOverPipe(t, Options{WriteTimeout: -1})
 				go c.Read(ctxBackground)
 				go func() {
-					time.Sleep(100 * time.Millisecond)
+					<-time.After(100 * time.Millisecond)
 					theirs.Write(aPing)
 					io.ReadFull(theirs, make([]byte, taken))
 				}()
@@ -264,7 +264,7 @@ func TestStatsOfHeld(t *testing.T) {
 		"Close": func(c *Conn, theirs net.Conn) uint64 {
 			go io.Copy(io.Discard, theirs)
 			go c.Close(StatusNormalClosure, "")
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return 1
 		},
 	} {
@@ -464,7 +464,7 @@ func TestReceivedBeforeWriteFailed(t *testing.T) {
 			if n++; n == 1 {
 				go c.Write(ctxBackground, Text, []byte("push"))
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		require.Equal(t, 20, n)
 	})

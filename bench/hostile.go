@@ -67,8 +67,8 @@ func scenarios() []scenario {
 		lie("declared-nolimit", "the same, read limit off", serveOptions{NoLimit: true}),
 		{"fragments", "100 connections send 131,000 one-byte fragments and never FIN", loadPlan{Conns: 100, Rounds: 131000}, serveOptions{}, judgeFragments},
 		{"pings", "one connection sends 10 × 65,536 pings and reads nothing", loadPlan{Conns: 1, Rounds: 10}, serveOptions{}, judgePings},
-		{"half-open", "5,000 connections begin a handshake and stop, RequestListener", loadPlan{Conns: 5000}, serveOptions{Hold: true}, judgeHalfOpen},
-		{"half-open-http", "the same, net/http alone", loadPlan{Conns: 5000}, serveOptions{}, judgeHalfOpenHTTP},
+		{"half-open", "5,000 connections begin a handshake and stop, RequestListener", loadPlan{Conns: 5000}, serveOptions{Hold: true}, judgeHandshakes(8)},
+		{"half-open-http", "the same, net/http alone", loadPlan{Conns: 5000}, serveOptions{}, judgeHandshakes(20)}, // its own two buffers of 4 KiB, and a stack of 8
 		{"bomb", "100 connections send 1 MiB that inflates to 1 GiB, limit 1 MiB", loadPlan{Conns: 100}, serveOptions{Deflate: true}, judgeBomb},
 	}
 }
@@ -86,17 +86,14 @@ func judgePings(r attackReport, s *scenario) (string, bool) {
 	return fmt.Sprintf("RSS after 10 rounds ÷ after 2: %.2f, < 1.2", ratio), ratio < 1.2
 }
 
-func judgeHalfOpen(r attackReport, s *scenario) (string, bool) { return judgeHandshakes(r, s, 8) }
-
-// judgeHalfOpenHTTP allows what net/http takes by itself: two buffers of 4 KiB, and a
-// stack of 8.
-func judgeHalfOpenHTTP(r attackReport, s *scenario) (string, bool) { return judgeHandshakes(r, s, 20) }
-
-func judgeHandshakes(r attackReport, s *scenario, limit float64) (string, bool) {
-	per := max(r.peak.RSS-r.before.RSS, 0) / float64(s.plan.Conns) / kib
-	deadline := readHeaderTimeout.Seconds()
-	return fmt.Sprintf("%.1f KiB each, ≤ %.0f; %d of %d gone %.1f s after the first byte, deadline %.0f s", per, limit, r.Gone, s.plan.Conns, r.GoneIn, deadline),
-		per <= limit && r.Gone == s.plan.Conns && r.GoneIn <= deadline+1
+// judgeHandshakes allows each so many KiB, and all of them to live until the deadline.
+func judgeHandshakes(limit float64) func(attackReport, *scenario) (string, bool) {
+	return func(r attackReport, s *scenario) (string, bool) {
+		per := max(r.peak.RSS-r.before.RSS, 0) / float64(s.plan.Conns) / kib
+		deadline := readHeaderTimeout.Seconds()
+		return fmt.Sprintf("%.1f KiB each, ≤ %.0f; %d of %d gone %.1f s after the first byte, deadline %.0f s", per, limit, r.Gone, s.plan.Conns, r.GoneIn, deadline),
+			per <= limit && r.Gone == s.plan.Conns && r.GoneIn <= deadline+1
+	}
 }
 
 // judgeBomb allows each connection the message as it came and the message

@@ -53,13 +53,13 @@ func TestJudges(t *testing.T) {
 		r.Codes = map[int]int{1009: 100}
 		return r
 	}
-	_, ok := judgeHalfOpen(grown(8<<10), s)
+	_, ok := judgeHandshakes(8)(grown(8<<10), s)
 	require.True(t, ok)
-	_, ok = judgeHalfOpen(grown(8<<10+1), s)
+	_, ok = judgeHandshakes(8)(grown(8<<10+1), s)
 	require.False(t, ok)
 	late := grown(0)
 	late.GoneIn = 12
-	_, ok = judgeHalfOpen(late, s)
+	_, ok = judgeHandshakes(8)(late, s)
 	require.False(t, ok)
 	_, ok = judgeFragments(grown(2<<20), s)
 	require.True(t, ok)

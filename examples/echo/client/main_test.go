@@ -18,16 +18,13 @@ import (
 
 func TestRun(t *testing.T) {
 	ended := make(chan error, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			ended <- err
-			return
-		}
-		ended <- c.Serve(r.Context(), func(op websocket.Opcode, p []byte) error {
-			return c.Write(context.Background(), op, bytes.ToUpper(p))
+	server := httptest.NewServer(&websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
+		err := c.Serve(ctx, func(op websocket.Opcode, p []byte) error {
+			return c.Write(ctx, op, bytes.ToUpper(p))
 		})
-	}))
+		ended <- err
+		return err
+	}})
 	defer server.Close()
 
 	var out strings.Builder
@@ -71,13 +68,7 @@ func TestRunWithBrokenInput(t *testing.T) {
 // A line is typed, none for a while, none any more: what comes unasked is printed, and an interrupt is a proper end.
 func TestRunWhileNobodyTypes(t *testing.T) {
 	ended := make(chan error, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			ended <- err
-			return
-		}
-		ctx := c.Context()
+	server := httptest.NewServer(&websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
 		c.Read(ctx)
 		c.Write(ctx, websocket.Text, []byte("the answer"))
 		go c.Serve(ctx, func(websocket.Opcode, []byte) error { return nil })
@@ -85,7 +76,8 @@ func TestRunWhileNobodyTypes(t *testing.T) {
 		c.Write(ctx, websocket.Text, []byte("unasked"))
 		<-ctx.Done()
 		ended <- context.Cause(ctx)
-	}))
+		return nil
+	}})
 	defer server.Close()
 
 	in, typist := io.Pipe()
