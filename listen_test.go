@@ -9,10 +9,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -168,6 +172,33 @@ func TestRequestListenerPassesOn(t *testing.T) {
 	}
 	ours.Close()
 	require.NoError(t, l.Close())
+}
+
+// Descriptors that run out make net/http wait, and l is asked no more often than it
+// asks; then all goes on.
+func TestRES02RequestListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := toldListener{next: make(chan any)}
+		srv := &http.Server{
+			Handler:  &Server{Handler: func(_ context.Context, c *Conn) error { return c.Write(ctxBackground, Text, []byte("hi")) }},
+			ErrorLog: log.New(io.Discard, "", 0),
+		}
+		go srv.Serve(RequestListener(s, 0))
+		begun := time.Now()
+		for range 10 {
+			s.next <- &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+		}
+		require.Greater(t, time.Since(begun), time.Second, "net/http doubles its pauses from 5 ms on")
+		ours, theirs := net.Pipe()
+		s.next <- ours
+		go io.WriteString(theirs, rawRequest())
+		b := make([]byte, 12)
+		_, err := io.ReadFull(theirs, b)
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 101", string(b))
+		theirs.Close()
+		require.NoError(t, srv.Close())
+	})
 }
 
 // net/http finds everything in its place, behind TLS too, and bytes behind the request.
