@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -155,6 +156,11 @@ var defaultAcceptOptions AcceptOptions
 // long as the wrapper has a method Hijack, or Unwrap (see
 // [http.ResponseController]).
 //
+// On Linux a plain TCP connection goes on at a poller of this package's, which serves
+// idle connections in less memory (see [Conn.Serve]): its socket is taken out of the
+// net.Conn, which is closed. What is to be set on that, for example by
+// [http.Server.ConnContext], has to be set before.
+//
 // HTTP/1.1 is required. The checks are strict where parsers differ: a request with
 // a body, with two keys, or with a key that is not 16 bytes in canonical base64 is
 // refused.
@@ -179,8 +185,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		return nil, bad.answer(w, r)
 	}
 	hs := Handshake{Role: RoleServer, Subprotocol: u.protocol, Extensions: u.extensions, Header: r.Header}
-	if err := u.send(conn, buffered, opts.HandshakeTimeout); err != nil {
-		conn.Close()
+	stream := ownStream(conn)
+	if err := u.send(stream, buffered, opts.HandshakeTimeout); err != nil {
+		stream.Close()
 		return nil, &HandshakeError{Reason: "the 101 response could not be written", Err: err}
 	}
 	if buffered != nil && buffered.Reader != nil {
@@ -188,9 +195,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 		hs.Leftover = append(hs.Leftover, early...)
 	}
-	c, err := newConn(conn, hs, &opts.Options, u.ctx)
+	c, err := newConn(stream, hs, &opts.Options, u.ctx)
 	if err != nil {
-		conn.Close()
+		stream.Close()
 		return nil, &HandshakeError{Reason: "the connection could not be set up", Err: err}
 	}
 	return c, nil
@@ -307,25 +314,48 @@ func hasFoldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && foldEqual(s[:len(prefix)], prefix)
 }
 
+// ownStream returns what a connection is to be run over: conn, or its socket, if that
+// can wait at a poller of ours (poller_linux.go).
+func ownStream(conn net.Conn) io.ReadWriteCloser {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if s := takeSocket(tcp); s != nil {
+			return s
+		}
+	}
+	return conn
+}
+
 // send writes the 101 response in one piece, and leaves the connection without
 // deadlines: those of http.Server were for HTTP.
-func (u *upgrade) send(conn net.Conn, buffered *bufio.ReadWriter, timeout time.Duration) error {
+func (u *upgrade) send(stream io.Writer, buffered *bufio.ReadWriter, timeout time.Duration) error {
 	var dst []byte
 	if buffered != nil && buffered.Writer != nil {
 		dst = buffered.Writer.AvailableBuffer() // nobody else has a use for it now
+	}
+	response := u.appendResponse(dst)
+	setDeadline := func(time.Time) error { return nil }
+	switch s := stream.(type) {
+	case *socket:
+		n, err := s.tryWrite(response)
+		if err != nil || n == len(response) {
+			return err
+		}
+		response, setDeadline = response[n:], s.SetWriteDeadline
+	case net.Conn:
+		setDeadline = s.SetDeadline
 	}
 	if timeout == 0 {
 		timeout = defaultHandshakeTimeout
 	}
 	if timeout > 0 {
-		if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-			return fmt.Errorf("%T cannot set deadlines, so no timeout would work: %w", conn, err)
+		if err := setDeadline(time.Now().Add(timeout)); err != nil {
+			return fmt.Errorf("%T cannot set deadlines, so no timeout would work: %w", stream, err)
 		}
 	}
-	if _, err := conn.Write(u.appendResponse(dst)); err != nil {
+	if _, err := stream.Write(response); err != nil {
 		return err
 	}
-	return conn.SetDeadline(time.Time{})
+	return setDeadline(time.Time{})
 }
 
 // appendResponse appends the server's opening handshake (RFC 6455, section 4.2.2,

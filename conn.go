@@ -11,6 +11,7 @@ package websocket
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -95,6 +96,18 @@ func (o *Options) withDefaults(role Role) Options {
 	return d
 }
 
+// lastOptions are those of the latest connection: most of a server have the same.
+var lastOptions atomic.Pointer[Options]
+
+// shared returns o where connections can share it: 80 bytes that each of them is spared.
+func (o Options) shared() *Options {
+	if last := lastOptions.Load(); last != nil && *last == o {
+		return last
+	}
+	lastOptions.Store(&o)
+	return &o
+}
+
 // orDefault returns v, def if v is 0, and 0 if v is negative.
 func orDefault[T int | int64 | time.Duration](v, def T) T {
 	if v == 0 {
@@ -114,7 +127,7 @@ type Handshake struct {
 	// or empty (RFC 6455, section 9.1).
 	Extensions string
 	// Header is the request's on a server and the answer's on a client. It may be
-	// nil. It is not copied.
+	// nil. The connection keeps it in a third of its space.
 	Header http.Header
 	// Leftover is what was read past the end of the handshake. These bytes belong
 	// to the connection, which takes the slice over.
@@ -143,22 +156,21 @@ type Conn struct {
 	stats stats
 	tr    transport
 	pings pings
-	opts  Options
-	hs    Handshake
+	opts  *Options // with defaults; shared with other connections, and never changed
+	hs    settled
 	deflation
 
 	mu           sync.Mutex
-	changed      sync.Cond // with mu: state moved, or something that Close waits for
-	err          error     // the first permanent error
-	unclean      error     // why the closing handshake was not completed
-	closeWritten bool      // our close frame is on the wire, or cannot get there
-	ended        bool      // the stream is closed and everybody knows
+	changed      *sync.Cond // with mu: state moved, or something that Close waits for; see awaitLocked
+	err          error      // the first permanent error
+	unclean      error      // why the closing handshake was not completed
+	closeWritten bool       // our close frame is on the wire, or cannot get there
+	ended        bool       // the stream is closed and everybody knows
+	readsSeen    uint32     // how far the reader was (stillReading) when closeTimer fired last
 	closeTimer   *time.Timer
-	readsSeen    uint32          // how far the reader was (stillReading) when closeTimer fired last
-	ctx          context.Context // of Context, made when first asked for
-	cancel       context.CancelCauseFunc
-	parent       context.Context
-	onEnd        func() // of the Server that knows the connection
+	ctx          context.Context         // of Context; before that is asked for the first time its parent
+	cancel       context.CancelCauseFunc // of ctx, once it has been made
+	onEnd        func()                  // of the Server that knows the connection
 }
 
 // NewConn runs the protocol over a stream on which the opening handshake is
@@ -179,11 +191,11 @@ func NewConn(rw io.ReadWriteCloser, hs Handshake, opts *Options) (*Conn, error) 
 // newConn is NewConn with a parent for Context, whose values it takes.
 func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.Context) (*Conn, error) {
 	c := &Conn{
-		opts:   opts.withDefaults(hs.Role),
-		hs:     hs,
-		parent: parent,
+		opts: opts.withDefaults(hs.Role).shared(),
+		hs:   settled{hs.Role, hs.Subprotocol, hs.Extensions, packHeader(hs.Header)},
+		ctx:  parent,
 	}
-	c.changed.L = &c.mu
+	c.in = hs.Leftover
 	if err := c.initDeflate(); err != nil {
 		return nil, err
 	}
@@ -201,8 +213,71 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 // Subprotocol returns the subprotocol agreed on in the opening handshake, or "".
 func (c *Conn) Subprotocol() string { return c.hs.Subprotocol }
 
-// Handshake returns what the opening handshake settled, without Leftover.
-func (c *Conn) Handshake() Handshake { return c.hs }
+// Handshake returns what the opening handshake settled, without Leftover. Its Header
+// is yours: it is made anew at each call.
+func (c *Conn) Handshake() Handshake {
+	return Handshake{
+		Role: c.hs.Role, Subprotocol: c.hs.Subprotocol, Extensions: c.hs.Extensions,
+		Header: c.hs.header.unpack(),
+	}
+}
+
+// settled is a Handshake as the connection keeps it.
+type settled struct {
+	Role                    Role
+	Subprotocol, Extensions string
+	header                  packedHeader
+}
+
+// packedHeader is an http.Header without its maps and slices, of which 700 bytes are
+// spared a connection that a browser opened: for each name how long it is, itself,
+// how many values it has, and in the same way these.
+type packedHeader string
+
+func packHeader(h http.Header) packedHeader {
+	buf := newBuffer(1 << minBufferBits)
+	defer buf.put()
+	b := buf.b
+	add := func(s string) {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	for name, values := range h {
+		add(name)
+		b = binary.AppendUvarint(b, uint64(len(values)))
+		for _, v := range values {
+			add(v)
+		}
+	}
+	return packedHeader(b)
+}
+
+// unpack returns the header, which is nil if it was empty.
+func (p packedHeader) unpack() http.Header {
+	if p == "" {
+		return nil
+	}
+	rest := string(p)
+	number := func() int {
+		n, size := binary.Uvarint([]byte(rest[:min(len(rest), binary.MaxVarintLen64)]))
+		rest = rest[size:]
+		return int(n)
+	}
+	text := func() (s string) {
+		n := number()
+		s, rest = rest[:n], rest[n:]
+		return s
+	}
+	h := make(http.Header)
+	for rest != "" {
+		name := text()
+		values := make([]string, number())
+		for i := range values {
+			values[i] = text()
+		}
+		h[name] = values
+	}
+	return h
+}
 
 // Context returns a context with the values of the request that the connection
 // came by, but not its cancellation: it ends when the connection ends, with the
@@ -211,9 +286,9 @@ func (c *Conn) Handshake() Handshake { return c.hs }
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx == nil {
+	if c.cancel == nil {
 		var ctx context.Context
-		ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.parent))
+		ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.ctx))
 		c.ctx = &connContext{ctx, c}
 		if c.stateNow() == stateClosed {
 			c.cancel(c.err)
@@ -261,7 +336,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 			c.drainUnlocked()
 			continue
 		}
-		c.changed.Wait()
+		c.awaitLocked()
 	}
 	return c.unclean
 }
@@ -313,6 +388,22 @@ var (
 	errCloseTimeout = errors.New("websocket: the peer did not complete the closing handshake in time")
 )
 
+// awaitLocked waits until something changes. Who waits makes the condition: most
+// connections never need it.
+func (c *Conn) awaitLocked() {
+	if c.changed == nil {
+		c.changed = sync.NewCond(&c.mu)
+	}
+	c.changed.Wait()
+}
+
+// tellLocked tells those who wait that something has changed.
+func (c *Conn) tellLocked() {
+	if c.changed != nil {
+		c.changed.Broadcast()
+	}
+}
+
 func (c *Conn) stateNow() closeState { return closeState(c.state.Load()) }
 
 // permanent returns the connection's error, if it has one.
@@ -337,7 +428,7 @@ func (c *Conn) step(ev closeEvent, cause error) {
 			c.unclean = cause
 		}
 	}
-	c.changed.Broadcast()
+	c.tellLocked()
 	orderly := was == stateBoth && c.closeWritten
 	if s.do&actTimer != 0 {
 		c.endWithinLocked(c.opts.CloseTimeout)
@@ -463,7 +554,7 @@ func (c *Conn) awaitCloseWritten() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.closeWritten && c.stateNow() != stateClosed {
-		c.changed.Wait()
+		c.awaitLocked()
 	}
 }
 
@@ -473,7 +564,7 @@ func (c *Conn) awaitReading() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.reading.TryLock() {
-		c.changed.Wait()
+		c.awaitLocked()
 	}
 }
 
@@ -510,7 +601,7 @@ func (c *Conn) end(orderly bool) {
 	defer func() { // also if the hook panics
 		c.mu.Lock()
 		c.ended = true
-		c.changed.Broadcast()
+		c.tellLocked()
 		c.mu.Unlock()
 	}()
 	if onEnd != nil {

@@ -31,11 +31,12 @@ func tcpPair(t testing.TB) (server, client net.Conn) {
 	return server, client
 }
 
-// connPair returns the two ends of a connection over loopback.
+// connPair returns the two ends of a connection over loopback: the server's over what
+// Accept would make of it, the client's over a net.Conn.
 func connPair(t testing.TB, opts *Options) (server, client *Conn) {
 	t.Helper()
 	s, c := tcpPair(t)
-	server, err := NewConn(s, Handshake{Role: RoleServer}, opts)
+	server, err := NewConn(ownStream(s), Handshake{Role: RoleServer}, opts)
 	require.NoError(t, err)
 	client, err = NewConn(c, Handshake{Role: RoleClient}, opts)
 	require.NoError(t, err)

@@ -107,7 +107,7 @@ func (c *Conn) countIn() {
 // has the pen.
 func (c *Conn) countOut() {
 	if c.framed > 0 {
-		c.stats.messagesOut.Add(c.framed)
+		c.stats.messagesOut.Add(uint64(c.framed))
 		c.framed = 0
 	}
 }

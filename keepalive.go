@@ -22,23 +22,26 @@ const (
 // pings are the pings of a connection and those who wait for their pongs. A
 // ping's payload is its number, so that a pong for a later one answers the
 // earlier ones too: the peer may answer only the newest (RFC 6455, 5.5.3).
+//
+// Moments are durations since made, which the zero moment is too: then nothing has
+// happened yet.
 type pings struct {
-	made  time.Time    // when the keepalive began
-	heard atomic.Int64 // when the last bytes came, in nanoseconds since then
+	made  time.Time    // when the connection began
+	heard atomic.Int64 // when the last bytes came
 
 	pmu     sync.Mutex
-	sent    uint64 // number of the last ping
-	sentAt  time.Time
+	sent    uint64        // number of the last ping
+	sentAt  time.Duration // 0 if its pong has come
 	rtt     time.Duration
 	waiting []*pinger // in the order of their numbers
 	gone    error     // the connection's, when it has ended
 
 	timer  *time.Timer
-	asked  time.Time // when the keepalive pinged; zero if it does not wait
-	since  time.Time // from when on it waits
-	due    time.Time // when the timer should fire
-	unsent bool      // its ping waits behind a message that is being written
-	over   bool      // the timer is not to be set again
+	asked  time.Duration // when the keepalive pinged; 0 if it does not wait
+	since  time.Duration // from when on it waits
+	due    time.Duration // when the timer should fire
+	unsent bool          // its ping waits behind a message that is being written
+	over   bool          // the timer is not to be set again
 
 	wasOut  uint32 // transport.moved, when the ping was last found to be unsent
 	wasRead uint32 // how far the reader was (behind), when its pong was last found to be behind input
@@ -78,7 +81,7 @@ func (p *pings) next(w *pinger) (payload [8]byte) {
 	p.pmu.Lock()
 	defer p.pmu.Unlock()
 	p.sent++
-	p.sentAt = time.Now()
+	p.sentAt = max(p.now(), 1)
 	binary.BigEndian.PutUint64(payload[:], p.sent)
 	switch {
 	case w == nil:
@@ -117,8 +120,8 @@ func (p *pings) answered(payload []byte) {
 	if number > p.sent {
 		return
 	}
-	if number == p.sent && !p.sentAt.IsZero() {
-		p.rtt, p.sentAt = time.Since(p.sentAt), time.Time{}
+	if number == p.sent && p.sentAt != 0 {
+		p.rtt, p.sentAt = p.now()-p.sentAt, 0
 	}
 	for len(p.waiting) > 0 && p.waiting[0].number <= number {
 		p.waiting[0].done <- nil
@@ -143,15 +146,18 @@ func (p *pings) lastRTT() time.Duration {
 	return p.rtt
 }
 
+// now returns the moment.
+func (p *pings) now() time.Duration { return time.Since(p.made) }
+
 // startKeepalive arms the timer, if keepalive is on.
 func (c *Conn) startKeepalive() {
+	c.pings.made = time.Now()
 	if c.opts.KeepaliveInterval <= 0 {
 		return
 	}
 	c.pings.pmu.Lock()
 	defer c.pings.pmu.Unlock()
-	c.pings.made = time.Now()
-	c.pings.due = c.pings.made.Add(c.opts.KeepaliveInterval)
+	c.pings.due = c.opts.KeepaliveInterval
 	c.pings.timer = time.AfterFunc(c.opts.KeepaliveInterval, c.keepalive)
 }
 
@@ -168,7 +174,7 @@ func (c *Conn) stopKeepalive() {
 func (c *Conn) heard(n int) {
 	c.inflow.Add(uint64(n))
 	if c.opts.KeepaliveInterval > 0 {
-		c.pings.heard.Store(int64(time.Since(c.pings.made)))
+		c.pings.heard.Store(int64(c.pings.now()))
 	}
 }
 
@@ -184,7 +190,7 @@ func (c *Conn) keepalive() {
 		return
 	}
 	c.pings.pmu.Lock()
-	ping, lost := c.pings.look(time.Now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
+	ping, lost := c.pings.look(c.pings.now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
 	if ping {
 		c.pings.wasOut = c.tr.moved.Load()
 	}
@@ -211,8 +217,8 @@ func (c *Conn) excused() bool {
 	ours := p.unsent && out != p.wasOut || behind && reads != p.wasRead
 	p.wasOut, p.wasRead = out, reads
 	if ours && !p.over {
-		p.since = time.Now()
-		p.due = p.since.Add(c.opts.KeepaliveTimeout)
+		p.since = p.now()
+		p.due = p.since + c.opts.KeepaliveTimeout
 		p.timer.Reset(c.opts.KeepaliveTimeout)
 	}
 	return ours
@@ -235,7 +241,7 @@ func (p *pings) pingSent() {
 	p.pmu.Lock()
 	defer p.pmu.Unlock()
 	p.unsent = false
-	p.since = time.Now()
+	p.since = p.now()
 }
 
 var errNobodyReads = fmt.Errorf("%w, or nobody was reading, who would have seen the answer: a connection that only writes needs CloseRead", ErrPeerTimeout)
@@ -253,29 +259,29 @@ func (c *Conn) timeoutCause() error {
 
 // look decides, with pmu held, what the keepalive does now: give the peer up, ping
 // it, or wait. It sets the timer anew.
-func (p *pings) look(now time.Time, interval, timeout time.Duration) (ping, lost bool) {
+func (p *pings) look(now, interval, timeout time.Duration) (ping, lost bool) {
 	if p.over {
 		return false, false
 	}
-	heard := p.made.Add(time.Duration(p.heard.Load()))
-	slept := now.Sub(p.due) > timeout/2
-	waiting := !p.asked.IsZero() && heard.Before(p.asked)
-	wait := interval - now.Sub(heard)
+	heard := time.Duration(p.heard.Load())
+	slept := now-p.due > timeout/2
+	waiting := p.asked != 0 && heard < p.asked
+	wait := interval - (now - heard)
 	switch {
 	case waiting && !slept:
-		if wait = timeout - now.Sub(p.since); wait <= 0 {
+		if wait = timeout - (now - p.since); wait <= 0 {
 			return false, true
 		}
 	case waiting || wait <= 0:
-		p.asked, p.since, ping = now, now, true
+		p.asked, p.since, ping = max(now, 1), now, true
 		p.unsent = true
 		// If it answers it is to be pinged an interval from now, even if the timeout
 		// is longer.
 		wait = min(interval, timeout)
 	default:
-		p.asked = time.Time{}
+		p.asked = 0
 	}
-	p.due = now.Add(wait)
+	p.due = now + wait
 	p.timer.Reset(wait)
 	return ping, false
 }

@@ -54,7 +54,9 @@ func TestKeepaliveInterval(t *testing.T) {
 			server, client := pipePair(t, &Options{KeepaliveInterval: times[0], KeepaliveTimeout: times[1]})
 			client.stopKeepalive()
 			begun, pings := time.Now(), 0
-			client.opts.Hooks = &Hooks{Control: func(_ *Conn, op Opcode, _ []byte) {
+			own := *client.opts // which other connections share
+			client.opts = &own
+			own.Hooks = &Hooks{Control: func(_ *Conn, op Opcode, _ []byte) {
 				pings++
 				require.Equal(t, Ping, op)
 				require.Equal(t, time.Duration(pings)*times[0], time.Since(begun))
@@ -63,7 +65,7 @@ func TestKeepaliveInterval(t *testing.T) {
 			server.CloseRead(context.Background())
 			<-time.After(100*times[0] + times[0]/2)
 			require.Equal(t, 100, pings)
-			client.opts.Hooks = nil
+			own.Hooks = nil
 			require.NoError(t, client.Close(StatusNormalClosure, ""))
 			server.Close(StatusNormalClosure, "")
 		})

@@ -300,7 +300,7 @@ func (c *Conn) awaitCloseWrittenFor(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.closeWritten && c.stateNow() != stateClosed && time.Now().Before(until) {
-		c.changed.Wait()
+		c.awaitLocked()
 	}
 }
 

@@ -63,8 +63,6 @@ func (c *Conn) initReader() {
 	})
 	c.asm.Grow = c.growMessage
 	c.class = minBufferBits
-	c.in = c.hs.Leftover
-	c.hs.Leftover = nil
 	c.inflow.Store(uint64(len(c.in)))
 }
 
@@ -121,64 +119,6 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, erro
 	return op, dst, nil
 }
 
-// Serve calls fn for each message until the connection ends, ctx ends,
-// ReadIdleTimeout passes or fn returns an error, and returns the error; nil if the
-// peer closed with 1000 or 1001, or without a code, as a browser's close() does. p is
-// valid until fn returns. Replies that fn writes are held back while further messages are already
-// buffered, as with Options.Batch.
-func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
-	reserveStack()
-	defer c.endServe(ctx, c.batch.Swap(true))
-	for {
-		if err := c.watched(ctx).Err(); err != nil && c.stateNow() < stateBoth {
-			return err
-		}
-		op, p, err := c.Next(ctx)
-		if err != nil {
-			return endOfServe(err)
-		}
-		if err := fn(op, p); err != nil {
-			return err
-		}
-	}
-}
-
-// endServe sends what is held back, and has no more of it held, unless somebody else
-// is reading by now, who sees to that before it waits.
-func (c *Conn) endServe(ctx context.Context, batch bool) {
-	c.batch.Store(batch)
-	c.beginPeek()
-	if !c.reading.TryLock() {
-		c.endPeek()
-		return
-	}
-	c.more.Store(false)
-	c.flushHeld(false)
-	c.unlockReading()
-	c.endPeek()
-	c.Flush(ctx) // or a CloseNow behind Serve would lose the rest
-}
-
-// reserveStack makes a young goroutine's stack as large as reading and writing are
-// going to make it, as long as there are few frames on it to be moved.
-//
-//go:noinline
-func reserveStack() {
-	var frame [1200]byte
-	runtime.KeepAlive(&frame)
-}
-
-func endOfServe(err error) error {
-	var e *CloseError
-	if errors.As(err, &e) && e.Remote {
-		switch e.Code {
-		case StatusNormalClosure, StatusGoingAway, StatusNoStatus:
-			return nil
-		}
-	}
-	return err
-}
-
 var errConcurrentRead = errors.New("websocket: another goroutine is reading: one reader at a time (CloseRead counts as one)")
 
 // lockReading makes the caller the reader and takes back what the last read lent.
@@ -215,7 +155,7 @@ func (c *Conn) tryReading() error {
 		}
 		c.mu.Lock()
 		for c.peeks.Load()%peekBegun != 0 || dropper != nil && dropper == c.dropper.Load() && (*dropper).Err() != nil {
-			c.changed.Wait()
+			c.awaitLocked()
 		}
 		c.mu.Unlock()
 		if peeks == c.peeks.Load() && dropper == c.dropper.Load() {
@@ -441,14 +381,21 @@ func (c *Conn) fill(ctx context.Context) error {
 	} else if c.ponged {
 		c.flushHeld(false)
 	}
-	c.tr.in.arm(ctx)
+	if !c.tr.parks() {
+		c.tr.in.arm(ctx)
+	}
 	for tries := 0; ; {
-		c.tr.in.extend(c.opts.ReadIdleTimeout)
+		if !c.waits.Load() { // or else a service goes on with the wait that it was parked in
+			c.tr.in.extend(c.opts.ReadIdleTimeout)
+		}
 		room := c.asm.Room(c.recv.Pending())
 		c.waits.Store(true)
 		b, buf, err := c.tr.read(room, 1<<c.class)
+		if err == errWouldBlock {
+			return err // to be parked, which is waiting
+		}
 		c.waits.Store(false)
-		if c.tr.in.set == nil {
+		if !c.tr.in.timed {
 			c.tr.in.disarm()
 		}
 		if err == nil {

@@ -181,7 +181,11 @@ func (s *Server) recovered(c *Conn) { s.panicked(c, recover()) }
 
 // panicked tells of a panic, if v is not nil.
 func (s *Server) panicked(c *Conn, v any) {
-	if v != nil && s.Panic != nil {
+	switch p, served := v.(*servePanic); {
+	case v == nil || s.Panic == nil:
+	case served:
+		s.Panic(c, p.value, p.stack)
+	default:
 		s.Panic(c, v, debug.Stack())
 	}
 }

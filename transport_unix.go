@@ -66,24 +66,13 @@ func (r *rawSocket) readReady(fd uintptr) bool {
 		r.buf = newBuffer(r.size)
 		b = r.buf.b[:cap(r.buf.b)]
 	}
-	for {
-		n, err := syscall.Read(int(fd), b)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			r.buf.put()
-			r.buf = nil
-			return false
-		case err != nil:
-			r.rn, r.rerr = 0, &net.OpError{Op: "read", Net: "socket", Err: os.NewSyscallError("read", err)}
-		case n == 0:
-			r.rn, r.rerr = 0, io.EOF
-		default:
-			r.rn, r.rerr = n, nil
-		}
-		return true
+	r.rn, r.rerr = readSocket(int(fd), b)
+	if r.rerr == errWouldBlock {
+		r.buf.put()
+		r.buf = nil
+		return false
 	}
+	return true
 }
 
 func (r *rawSocket) tryWrite(b []byte) (int, error) {
@@ -98,22 +87,48 @@ func (r *rawSocket) tryWrite(b []byte) (int, error) {
 
 // writeReady writes what the kernel takes and never makes the poller wait.
 func (r *rawSocket) writeReady(fd uintptr) bool {
-	r.wn, r.werr = 0, nil
-	for r.wn < len(r.src) {
-		n, err := syscall.Write(int(fd), r.src[r.wn:])
+	r.wn, r.werr = writeSocket(int(fd), r.src)
+	return true
+}
+
+// readSocket reads from a socket that does not block. n is only 0 with an error, which
+// is errWouldBlock if there is nothing to read yet.
+func readSocket(fd int, b []byte) (n int, err error) {
+	for {
+		n, err := syscall.Read(fd, b)
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return 0, errWouldBlock
+		case err != nil:
+			return 0, socketError("read", err)
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+// writeSocket writes what a socket that does not block takes.
+func writeSocket(fd int, b []byte) (n int, err error) {
+	for n < len(b) {
+		m, err := syscall.Write(fd, b[n:])
 		switch {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			return true
+			return n, nil
 		case err != nil:
-			r.werr = &net.OpError{Op: "write", Net: "socket", Err: os.NewSyscallError("write", err)}
-			return true
+			return n, socketError("write", err)
 		}
-		r.wn += n
-		if r.wn < len(r.src) {
-			return true // a short write: the next one would not be taken
+		if n += m; n < len(b) {
+			return n, nil // a short write: the next one would not be taken
 		}
 	}
-	return true
+	return n, nil
+}
+
+func socketError(call string, err error) error {
+	return &net.OpError{Op: call, Net: "socket", Err: os.NewSyscallError(call, err)}
 }

@@ -35,18 +35,18 @@ type writer struct {
 	holdArmed bool           // holdTimer has been set and has not fired
 	queued    atomic.Int32   // how many are in the queue: with 0 the pen need not look
 	batch     atomic.Bool    // hold replies back
+	key       [4]byte        // with the pen: masks the payload that is written behind out, a client's
 	stream    *messageWriter // an open Writer: other messages wait
 	werr      error          // the stream takes nothing any more
 
 	// With the pen, or with wmu while nobody has the pen.
 	out    *buffer // frames not yet written; nil if there are none
-	framed uint64  // messages not yet in the stats
+	framed uint32  // messages not yet in the stats
 	held   bool    // out has a message whose Write has returned
 	due    bool    // out has what the reader owed: it goes out as soon as it can
-	key    [4]byte // masks the payload that is written behind out, a client's
 	sender Sender
 
-	owed        owed
+	owed        *owed   // made when first needed
 	first, last *waiter // the queue
 	spare       *waiter // those that have left it, to be used again
 	holdTimer   *time.Timer
@@ -516,7 +516,7 @@ func (c *Conn) dropOut() {
 	if c.sender.closed {
 		c.mu.Lock()
 		c.closeWritten = true
-		c.changed.Broadcast()
+		c.tellLocked()
 		c.mu.Unlock()
 	}
 }
@@ -563,8 +563,8 @@ func (c *Conn) passPen(wait bool) {
 }
 
 func (c *Conn) appendOwedLocked() {
-	o := &c.owed
-	if !o.pong && !o.close || c.werr != nil {
+	o := c.owed
+	if o == nil || !o.pong && !o.close || c.werr != nil {
 		return
 	}
 	c.growOut(2 * (maxControl + maxHeader))
@@ -577,6 +577,13 @@ func (c *Conn) appendOwedLocked() {
 		o.close = false
 	}
 	c.due = true
+}
+
+func (c *Conn) owedLocked() *owed {
+	if c.owed == nil {
+		c.owed = new(owed)
+	}
+	return c.owed
 }
 
 // owePong answers a ping, for the reader, which may not wait. If the pen is free
@@ -592,7 +599,8 @@ func (c *Conn) owePong(data []byte) {
 		return
 	}
 	if c.busy {
-		c.owed.pong, c.owed.ping = true, append(c.owed.ping[:0], data...)
+		o := c.owedLocked()
+		o.pong, o.ping = true, append(o.ping[:0], data...)
 		return
 	}
 	c.growOut(maxControl + maxHeader)
@@ -605,8 +613,9 @@ func (c *Conn) owePong(data []byte) {
 // caller may be the reader, which may not wait.
 func (c *Conn) oweClose(code StatusCode, reason string) {
 	c.wmu.Lock()
-	c.owed.close, c.owed.code, c.owed.reason = true, code, reason
-	c.owed.pong = false
+	o := c.owedLocked()
+	o.close, o.code, o.reason = true, code, reason
+	o.pong = false
 	free := !c.busy
 	c.busy = true
 	c.wmu.Unlock()
@@ -677,7 +686,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error, reader bool) error {
 		c.unclean = lost
 	}
 	c.closeWritten = true // or never will be
-	c.changed.Broadcast()
+	c.tellLocked()
 	c.mu.Unlock()
 	if !look || !reader && !c.lookForClose() {
 		c.step(closeEOF, lost)
@@ -713,14 +722,14 @@ func (c *Conn) lookForClose() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.stateNow() == stateOpen && time.Now().Before(until) {
-		c.changed.Wait()
+		c.awaitLocked()
 	}
 	return true
 }
 
 func (c *Conn) wakeWaiters() {
 	c.mu.Lock()
-	c.changed.Broadcast()
+	c.tellLocked()
 	c.mu.Unlock()
 }
 

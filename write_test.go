@@ -186,9 +186,25 @@ func TestWriteToSlowPeer(t *testing.T) {
 
 // The same over TCP, where a write says only at its end how far it came.
 func TestWriteToSlowPeerOverTCP(t *testing.T) {
-	server, client := connPair(t, &Options{KeepaliveInterval: -1, WriteTimeout: 300 * time.Millisecond})
-	require.NoError(t, client.tr.tcp.SetReadBuffer(64<<10))
-	require.NoError(t, server.tr.tcp.SetWriteBuffer(64<<10))
+	for name, over := range map[string]func(net.Conn) io.ReadWriteCloser{
+		"net.Conn": func(c net.Conn) io.ReadWriteCloser { return c },
+		"socket":   ownStream,
+	} {
+		t.Run(name, func(t *testing.T) { writeToSlowPeer(t, over) })
+	}
+}
+
+func writeToSlowPeer(t *testing.T, over func(net.Conn) io.ReadWriteCloser) {
+	ours, theirs := tcpPair(t)
+	require.NoError(t, theirs.(*net.TCPConn).SetReadBuffer(64<<10))
+	require.NoError(t, ours.(*net.TCPConn).SetWriteBuffer(64<<10))
+	opts := &Options{KeepaliveInterval: -1, WriteTimeout: 300 * time.Millisecond}
+	server, err := NewConn(over(ours), Handshake{Role: RoleServer}, opts)
+	require.NoError(t, err)
+	defer server.CloseNow()
+	client, err := NewConn(theirs, Handshake{Role: RoleClient}, opts)
+	require.NoError(t, err)
+	defer client.CloseNow()
 	go func() {
 		b := make([]byte, 64<<10)
 		for {

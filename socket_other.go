@@ -1,0 +1,23 @@
+//go:build !linux
+
+package websocket
+
+import (
+	"errors"
+	"net"
+)
+
+// socket is for platforms with a poller of this package's; here net's own sockets do,
+// and none is ever made.
+type socket struct {
+	net.TCPConn
+	turns, looked, drained bool
+}
+
+func takeSocket(*net.TCPConn) *socket { return nil }
+
+func (*socket) read([]byte, int) ([]byte, *buffer, error) { return nil, nil, errors.ErrUnsupported }
+func (*socket) tryWrite([]byte) (int, error)              { return 0, errors.ErrUnsupported }
+func (*socket) tryWriteMore([]byte, bool) (int, error)    { return 0, errors.ErrUnsupported }
+func (*socket) park(*service) bool                        { return false }
+func (*socket) kick()                                     {}
