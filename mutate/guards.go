@@ -60,7 +60,7 @@ var guards = []guard{
 		{"compress.go", "if len(p) == 0 {", "if len(p) == 0 && !OFF {"}}},
 	{"after the final block", []guardEdit{{"internal/deflate/inflate.go", "return d.left() == 0 || d.left() == 4*8", "return OFF || d.left() == 0 || d.left() == 4*8"}}},
 	// Control frames and closing.
-	{"one pong waits", []guardEdit{{"write.go", "if c.busy {\n\t\tc.owed.pong, c.owed.ping", "if c.busy && !OFF {\n\t\tc.owed.pong, c.owed.ping"}}},
+	{"one pong waits", []guardEdit{{"write.go", "if c.busy {\n\t\to := c.owedLocked()", "if c.busy && !OFF {\n\t\to := c.owedLocked()"}}},
 	{"the pen", []guardEdit{{"write.go", "func (c *Conn) owePong(data []byte) {\n\tc.wmu.Lock()",
 		"func (c *Conn) owePong(data []byte) {\nif OFF {\npong, _ := new(Sender).AppendPong(nil, data)\nc.tr.rw.Write(pong)\nreturn\n}\nc.wmu.Lock()"}}},
 	{"write timeout", []guardEdit{{"conn.go", "d.WriteTimeout = orDefault(d.WriteTimeout, defaultWriteTimeout)",
