@@ -103,19 +103,19 @@ func (p *poller) retire() {
 	}
 	pollers.all = slices.Delete(pollers.all, i, i+1)
 	p.wmu.Lock()
+	defer p.wmu.Unlock()
 	p.stopped = true
-	idle := p.idle
-	p.idle = nil
-	p.wmu.Unlock()
-	for _, w := range idle {
-		w.wake <- struct{}{}
+	for _, w := range p.idle {
+		w.wake <- struct{}{} // there is room
 	}
-	p.ring()
+	p.idle = nil
+	p.ring() // before the descriptors are closed, by who sees stopped
 }
 
-// newPoller returns a poller that runs.
+// newPoller returns a poller that runs. How many processors there are then decides how
+// it waits.
 //
-// On one processor it waits through Go's own poller, in whose epoll ours is then a
+// On one it waits through Go's own poller, in whose epoll ours is then a
 // descriptor like others: in a system call of its own it would keep the processor from
 // the rest of the program for up to 10 ms, which was measured. On several it waits in
 // epoll_wait itself: Go's poller would be woken by each byte that comes, also while

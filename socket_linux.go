@@ -341,7 +341,8 @@ func (s *socket) readReady(room []byte, size int) (b []byte, buf *buffer, err er
 		return nil, nil, err
 	}
 	// Of TCP a short read is all there is, and more of it opens the gate anew; only an
-	// end that came with it has been told of already.
+	// end that came with it has been told of already. (A peer that marks data as urgent
+	// can hold up what it sent behind that, until it sends more.)
 	s.drained = n < len(room) && !s.ended.Load()
 	return room[:n], buf, nil
 }
