@@ -159,7 +159,8 @@ var defaultAcceptOptions AcceptOptions
 // On Linux a plain TCP connection goes on at a poller of this package's, which serves
 // idle connections in less memory (see [Conn.Serve]): its socket is taken out of the
 // net.Conn, which is closed. What is to be set on that, for example by
-// [http.Server.ConnContext], has to be set before.
+// [http.Server.ConnContext], has to be set before. A type of its own that wraps the
+// net.Conn, as a listener may make, stays as it is.
 //
 // HTTP/1.1 is required. The checks are strict where parsers differ: a request with
 // a body, with two keys, or with a key that is not 16 bytes in canonical base64 is
