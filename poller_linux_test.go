@@ -581,6 +581,12 @@ func TestPollerEnds(t *testing.T) {
 			seen[c.tr.sock.poller] = true
 			c.CloseNow()
 			require.ErrorIs(t, soon(t, s.err), net.ErrClosed)
+			until(t, "a poller that has forgotten the socket", func() bool {
+				p := c.tr.sock.poller
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.socks[c.tr.sock.fd] != c.tr.sock
+			})
 			if i%2 == 1 {
 				until(t, "the end of the poller", noPollers)
 			}
