@@ -112,7 +112,7 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (Opcode, []byte, erro
 		return 0, dst, err
 	}
 	if dst == nil {
-		dst = make([]byte, 0, len(p))
+		dst = []byte{} // and not one of the right size, which would be cleared first
 	}
 	dst = append(dst, p...)
 	c.expireLent()
