@@ -131,12 +131,14 @@ func newPoller() (*poller, error) {
 		return nil, errno
 	}
 	p := &poller{epfd: epfd, bell: int(bell)}
-	if runtime.GOMAXPROCS(0) > 1 {
-		go p.wait()
-		return p, nil
+	wait := p.wait
+	if runtime.GOMAXPROCS(0) == 1 {
+		wait = p.waitInGo
 	}
-	syscall.SetNonblock(epfd, true) // or os.NewFile would not show it to Go's poller
-	go p.waitInGo(os.NewFile(uintptr(epfd), "epoll"))
+	go func() {
+		defer syscall.Close(p.bell)
+		wait()
+	}()
 	return p, nil
 }
 
@@ -147,10 +149,9 @@ func (p *poller) ring() {
 	syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_ADD, p.bell, &syscall.EpollEvent{Events: pollBell, Fd: int32(p.bell)})
 }
 
-// wait is the poller's goroutine on several processors.
+// wait is what the poller's goroutine does on several processors.
 func (p *poller) wait() {
 	defer syscall.Close(p.epfd)
-	defer syscall.Close(p.bell)
 	for !p.over() {
 		n, err := syscall.EpollWait(p.epfd, p.events[:], -1)
 		if err == nil {
@@ -159,11 +160,16 @@ func (p *poller) wait() {
 	}
 }
 
-// waitInGo is the poller's goroutine on one processor. After each batch it waits even
-// if there is more to be had, so that Go looks at its own descriptors as well.
-func (p *poller) waitInGo(epoll *os.File) {
-	defer epoll.Close()
-	defer syscall.Close(p.bell)
+// waitInGo is what it does on one. After each batch it waits even if there is more to
+// be had, so that Go looks at its own descriptors as well.
+func (p *poller) waitInGo() {
+	fd, err := duplicate(uintptr(p.epfd))
+	if err != nil {
+		p.wait()
+		return
+	}
+	syscall.SetNonblock(fd, true) // or os.NewFile would not show it to Go's poller
+	epoll := os.NewFile(uintptr(fd), "epoll")
 	rc, err := epoll.SyscallConn()
 	for err == nil && !p.over() {
 		err = rc.Read(func(fd uintptr) bool {
@@ -175,6 +181,8 @@ func (p *poller) waitInGo(epoll *os.File) {
 			return p.over()
 		})
 	}
+	epoll.Close()
+	p.wait() // which ends at once, unless Go's poller has refused us
 }
 
 func (p *poller) over() bool {

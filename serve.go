@@ -21,15 +21,15 @@ import (
 // Serve calls fn for each message until the connection ends, ctx ends,
 // ReadIdleTimeout passes or fn returns an error, and returns the error; nil if the
 // peer closed with 1000 or 1001, or without a code, as a browser's close() does. p is
-// valid until fn returns. Replies that fn writes are held back while further messages are already
-// buffered, as with Options.Batch.
+// valid until fn returns. Replies that fn writes are held back while further messages
+// are already buffered, as with Options.Batch.
 //
-// fn is called for one message after the other, but perhaps on other goroutines than
-// Serve's: on Linux the connections that Accept made over plain TCP wait without one
-// that has a large stack. It may block for as long as it likes. If it panics, Serve
-// panics with an error whose text has the value and the stack of fn, and which unwraps
-// to the value if that is an error; if it calls runtime.Goexit, as t.FailNow does, so
-// does Serve.
+// fn is called for one message after the other, on goroutines that need not be Serve's:
+// on Linux, connections that [Accept] made over plain TCP are served by a few for all of
+// them, so that one that is idle keeps no large stack. fn may block for as long as it
+// likes; the others go on. If it panics, Serve panics with an error whose text has the
+// value and the stack of fn, and which unwraps to the value if that is an error; if it
+// calls runtime.Goexit, as t.FailNow does, so does Serve.
 func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) error {
 	defer c.endServe(ctx, c.batch.Swap(true))
 	if c.tr.sock != nil {

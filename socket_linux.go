@@ -60,8 +60,12 @@ func takeSocket(conn *net.TCPConn) *socket {
 	if !ok || fakeClock() {
 		return nil
 	}
-	fd, err := duplicate(conn)
+	rc, err := conn.SyscallConn()
 	if err != nil {
+		return nil
+	}
+	var fd int
+	if ctl := rc.Control(func(from uintptr) { fd, err = duplicate(from) }); ctl != nil || err != nil {
 		return nil
 	}
 	p, err := joinPoller()
@@ -79,21 +83,13 @@ func takeSocket(conn *net.TCPConn) *socket {
 	return s
 }
 
-// duplicate returns a second descriptor for conn's socket.
-func duplicate(conn *net.TCPConn) (fd int, err error) {
-	rc, err := conn.SyscallConn()
-	if err != nil {
-		return 0, err
+// duplicate returns a second descriptor of what from is one of.
+func duplicate(from uintptr) (fd int, err error) {
+	to, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, from, syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return 0, errno
 	}
-	if ctl := rc.Control(func(from uintptr) {
-		to, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, from, syscall.F_DUPFD_CLOEXEC, 0)
-		if fd = int(to); errno != 0 {
-			err = errno
-		}
-	}); ctl != nil {
-		return 0, ctl
-	}
-	return fd, err
+	return int(to), nil
 }
 
 // fakeClock tells whether the caller is in a bubble of testing/synctest: what waits in
