@@ -212,7 +212,9 @@ func (sv *service) letGo() {
 		return
 	}
 	sv.reads = false
-	sv.c.waits.Store(false) // also if ctx has ended while it was parked
+	if sv.c.waits.Load() {
+		sv.c.waits.Store(false) // ctx has ended while it was parked
+	}
 	sv.c.tr.sock.turns = false
 	sv.c.unlockReading()
 }

@@ -488,3 +488,26 @@ func shrink(t testing.TB, c *Conn, client net.Conn) {
 	require.NoError(t, syscall.SetsockoptInt(c.tr.sock.fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 64<<10))
 	require.NoError(t, client.(*net.TCPConn).SetReadBuffer(64<<10))
 }
+
+// The keepalive of a parked service: a peer that answers lives, and one that does not is
+// given up.
+func TestServeParkedKeepalive(t *testing.T) {
+	leakCheck(t)
+	opts := &Options{KeepaliveInterval: 20 * time.Millisecond, KeepaliveTimeout: 500 * time.Millisecond}
+
+	c, client, r := socketPair(t, opts)
+	s := startServe(t.Context(), c, nil)
+	for range 5 {
+		requireBytes(t, r, "\x89\x08")
+		ping := make([]byte, 8)
+		_, err := io.ReadFull(r, ping)
+		require.NoError(t, err)
+		heard := c.pings.heard.Load()
+		send(t, client, "\x8a\x88\x00\x00\x00\x00"+string(ping))
+		until(t, "a sign of life", func() bool { return c.pings.heard.Load() > heard })
+		require.LessOrEqual(t, time.Duration(c.pings.heard.Load()), c.pings.now())
+	}
+	begun := time.Now()
+	require.ErrorIs(t, soon(t, s.err), ErrPeerTimeout)
+	require.GreaterOrEqual(t, time.Since(begun), opts.KeepaliveTimeout-opts.KeepaliveInterval)
+}
