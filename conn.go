@@ -195,7 +195,6 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 		hs:   settled{hs.Role, hs.Subprotocol, hs.Extensions, packHeader(hs.Header)},
 		ctx:  parent,
 	}
-	c.in = hs.Leftover
 	if err := c.initDeflate(); err != nil {
 		return nil, err
 	}
@@ -203,7 +202,7 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 	if k, w := c.opts.KeepaliveTimeout, c.opts.WriteTimeout; c.opts.KeepaliveInterval == 0 || w > 0 && w <= k {
 		c.tr.enlarge() // the keepalive does not look at a message that is being written before its time is up
 	}
-	c.initReader()
+	c.initReader(hs.Leftover)
 	c.initWriter()
 	c.startKeepalive()
 	c.opts.Hooks.open(c)
@@ -229,9 +228,9 @@ type settled struct {
 	header                  packedHeader
 }
 
-// packedHeader is an http.Header without its maps and slices, of which 700 bytes are
-// spared a connection that a browser opened: for each name how long it is, itself,
-// how many values it has, and in the same way these.
+// packedHeader is an http.Header without its map and slices, which are half a kilobyte
+// and more: for each name how long it is, itself, how many values it has, and in the
+// same way these.
 type packedHeader string
 
 func packHeader(h http.Header) packedHeader {

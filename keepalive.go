@@ -23,8 +23,7 @@ const (
 // ping's payload is its number, so that a pong for a later one answers the
 // earlier ones too: the peer may answer only the newest (RFC 6455, 5.5.3).
 //
-// Moments are durations since made, which the zero moment is too: then nothing has
-// happened yet.
+// Moments are durations since made. 0 is never, in sentAt and asked.
 type pings struct {
 	made  time.Time    // when the connection began
 	heard atomic.Int64 // when the last bytes came

@@ -1,11 +1,11 @@
 package websocket
 
 // Who waits for accepted TCP connections on Linux: a poller with an epoll of its own,
-// beside the one in Go's runtime. Idle connections of Serve wait in it without a stack
-// of their own, and what becomes ready is served by a few goroutines one after the
-// other, whose stacks and buffers are warm: a system call less for a message, because
-// an epoll of our own tells of the peer's end together with its last bytes, so that
-// a read that was not filled need not be tried again.
+// beside the one in Go's runtime. A Serve that is idle waits in it on a stack that has
+// never grown, and what becomes ready is served by a few goroutines, one connection
+// after the other, whose stacks and buffers are warm. A message takes a system call
+// less: an epoll of our own tells of the peer's end together with its last bytes, so
+// that a read that was not filled need not be tried again.
 //
 // What always holds: a handler may block. Whoever takes a service out of the queue and
 // leaves others in it has woken one more worker before it begins, so that Go's

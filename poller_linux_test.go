@@ -458,7 +458,7 @@ func TestSocketDescriptorIsOnesOwn(t *testing.T) {
 			require.Equal(t, net.ErrClosed, err)
 			_, err = s.Write([]byte{0})
 			require.Equal(t, net.ErrClosed, err)
-			_, err = s.tryWriteMore([]byte{0}, true)
+			_, err = s.tryHead([]byte{0})
 			require.Equal(t, net.ErrClosed, err)
 			require.True(t, isOpen(last), "another's descriptor was closed")
 		}

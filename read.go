@@ -55,7 +55,7 @@ const (
 	inPlace     = 32 << 10 // messages larger than this want a small one
 )
 
-func (c *Conn) initReader() {
+func (c *Conn) initReader(leftover []byte) {
 	c.recv.Reset(c.hs.Role, c.inflate != nil, Limits{
 		Message: c.opts.ReadLimit,
 		Frames:  c.opts.MaxFrames,
@@ -63,7 +63,8 @@ func (c *Conn) initReader() {
 	})
 	c.asm.Grow = c.growMessage
 	c.class = minBufferBits
-	c.inflow.Store(uint64(len(c.in)))
+	c.in = leftover
+	c.inflow.Store(uint64(len(leftover)))
 }
 
 // growMessage is the Assembler's Grow.

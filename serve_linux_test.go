@@ -5,6 +5,7 @@ package websocket
 // poller_linux_test.go.
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -195,6 +196,16 @@ func TestServeParkedLeftover(t *testing.T) {
 	}
 }
 
+// sayGoodbye is a client that is told 1000, says so too, and sees TCP end.
+func sayGoodbye(t testing.TB, client net.Conn, r *bufio.Reader) {
+	t.Helper()
+	requireBytes(t, r, "\x88\x02\x03\xe8")
+	send(t, client, closeFrame)
+	_, err := r.ReadByte()
+	require.Equal(t, io.EOF, err)
+	client.Close()
+}
+
 // Close of another goroutine completes the closing handshake, whose answer the parked
 // service reads.
 func TestServeParkedClose(t *testing.T) {
@@ -204,11 +215,7 @@ func TestServeParkedClose(t *testing.T) {
 	untilParked(t, c)
 	closed := make(chan error, 1)
 	go func() { closed <- c.Close(StatusNormalClosure, "") }()
-	requireBytes(t, r, "\x88\x02\x03\xe8")
-	send(t, client, closeFrame)
-	_, err := r.ReadByte()
-	require.Equal(t, io.EOF, err)
-	client.Close()
+	sayGoodbye(t, client, r)
 	require.NoError(t, soon(t, closed))
 	require.ErrorIs(t, soon(t, s.err), net.ErrClosed)
 }
@@ -236,11 +243,7 @@ func TestServeParkedClosesItself(t *testing.T) {
 		return nil
 	})
 	send(t, client, helloFrame)
-	requireBytes(t, r, "\x88\x02\x03\xe8")
-	send(t, client, closeFrame)
-	_, err := r.ReadByte()
-	require.Equal(t, io.EOF, err)
-	client.Close()
+	sayGoodbye(t, client, r)
 	require.NoError(t, soon(t, closed))
 	require.ErrorIs(t, soon(t, s.err), net.ErrClosed)
 }

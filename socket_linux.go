@@ -164,7 +164,11 @@ func (s *socket) LocalAddr() net.Addr {
 		case *syscall.SockaddrInet4:
 			return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
 		case *syscall.SockaddrInet6:
-			return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
+			addr := &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
+			if a.ZoneId != 0 {
+				addr.Zone = s.remote.Addr().Zone() // both ends are on the same link
+			}
+			return addr
 		}
 	}
 	return &net.TCPAddr{}
@@ -353,18 +357,21 @@ func (s *socket) Read(b []byte) (int, error) {
 }
 
 // tryWrite writes what the kernel takes.
-func (s *socket) tryWrite(b []byte) (n int, err error) { return s.tryWriteMore(b, false) }
-
-// tryWriteMore is tryWrite. With more, the kernel waits with what it took for the write
-// that follows.
-func (s *socket) tryWriteMore(b []byte, more bool) (n int, err error) {
+func (s *socket) tryWrite(b []byte) (n int, err error) {
 	if !s.use() {
 		return 0, net.ErrClosed
 	}
 	defer s.unuse()
-	if !more {
-		return writeSocket(s.fd, b)
+	return writeSocket(s.fd, b)
+}
+
+// tryHead is tryWrite for bytes that the kernel is to send together with those of the
+// next write.
+func (s *socket) tryHead(b []byte) (n int, err error) {
+	if !s.use() {
+		return 0, net.ErrClosed
 	}
+	defer s.unuse()
 	for {
 		n, err := syscall.SendmsgN(s.fd, b, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
 		switch err {

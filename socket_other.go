@@ -18,6 +18,6 @@ func takeSocket(*net.TCPConn) *socket { return nil }
 
 func (*socket) read([]byte, int) ([]byte, *buffer, error) { return nil, nil, errors.ErrUnsupported }
 func (*socket) tryWrite([]byte) (int, error)              { return 0, errors.ErrUnsupported }
-func (*socket) tryWriteMore([]byte, bool) (int, error)    { return 0, errors.ErrUnsupported }
+func (*socket) tryHead([]byte) (int, error)               { return 0, errors.ErrUnsupported }
 func (*socket) park(*service) bool                        { return false }
 func (*socket) kick()                                     {}

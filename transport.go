@@ -196,13 +196,15 @@ func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.D
 		return t.writev(ctx, head, p, timeout)
 	}
 	if t.sock != nil && len(p) <= int(t.piece) {
-		if n, err = t.sock.tryWriteMore(head, true); err != nil {
+		if n, err = t.sock.tryHead(head); err != nil {
 			return n, err
 		}
 	}
-	k, err := t.write(ctx, head[n:], timeout)
-	if n += k; err != nil {
-		return n, err
+	if n < len(head) {
+		k, err := t.write(ctx, head[n:], timeout)
+		if n += k; err != nil {
+			return n, err
+		}
 	}
 	m, err := t.write(ctx, p, timeout)
 	return n + m, err
