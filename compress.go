@@ -74,7 +74,7 @@ func (c *Conn) inflateMessage(op Opcode, p []byte) ([]byte, error) {
 	b, err := c.inflate.appendMessage(plain.b, op, p, c.opts.ReadLimit)
 	if cap(b) != cap(plain.b) {
 		plain.put() // it was outgrown: the next one will be larger
-		plain = &buffer{class: -1}
+		plain = new(buffer)
 	}
 	plain.b = b
 	// Nothing is lent yet: what goes is the message as it was on the wire.

@@ -20,32 +20,41 @@ const (
 
 // A buffer is pooled memory; b has its full capacity and any length.
 type buffer struct {
-	b     []byte
-	class int8 // index into buffers, -1 if it is too large to keep
+	b    []byte
+	home *sync.Pool // nil if it is too large to keep
 	pooled
 }
 
-var buffers [maxBufferBits - minBufferBits + 1]sync.Pool
+// bufferPools are the buffers of each class that nobody has.
+type bufferPools [maxBufferBits - minBufferBits + 1]sync.Pool
+
+// Buffers that are filled by one call, and those that grow, a message at a time. A
+// reply is framed while the message it answers is held: from pools of two kinds each is
+// the one that its processor gave back last, which costs half as much.
+var filled, grown bufferPools
 
 // newBuffer returns an empty buffer with room for at least n bytes.
-func newBuffer(n int) *buffer {
+func newBuffer(n int) *buffer { return filled.get(n) }
+
+func (p *bufferPools) get(n int) *buffer {
 	class := bufferClass(n)
 	if class < 0 {
-		return &buffer{b: make([]byte, 0, n), class: -1}
+		return &buffer{b: make([]byte, 0, n)}
 	}
-	if b, _ := buffers[class].Get().(*buffer); b != nil {
+	home := &p[class]
+	if b, _ := home.Get().(*buffer); b != nil {
 		b.taken()
 		b.b = b.b[:0]
 		return b
 	}
-	return &buffer{b: make([]byte, 0, 1<<(minBufferBits+class)), class: int8(class)}
+	return &buffer{b: make([]byte, 0, 1<<(minBufferBits+class)), home: home}
 }
 
 // bufferClass returns the class of the smallest pooled buffer that holds n
 // bytes, or -1.
 func bufferClass(n int) int {
 	class := max(bits.Len(uint(max(n, 1)-1)), minBufferBits) - minBufferBits
-	if class >= len(buffers) {
+	if class >= len(bufferPools{}) {
 		return -1
 	}
 	return class
@@ -58,8 +67,8 @@ func (b *buffer) put() {
 		return
 	}
 	b.given(b.b[:cap(b.b)])
-	if b.class >= 0 {
-		buffers[b.class].Put(b)
+	if b.home != nil {
+		b.home.Put(b)
 	}
 }
 
@@ -69,7 +78,7 @@ func growBuffer(b *buffer, n int) *buffer {
 	if b != nil && cap(b.b) >= n {
 		return b
 	}
-	g := newBuffer(n)
+	g := grown.get(n)
 	if b != nil {
 		g.b = append(g.b, b.b...)
 		b.put()
