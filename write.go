@@ -110,7 +110,29 @@ func (c *Conn) Write(ctx context.Context, op Opcode, p []byte) error {
 	if !op.isMessage() {
 		return errSendOpcode
 	}
+	if c.more.Load() && c.holdMessage(ctx, op, p) {
+		return nil
+	}
 	return c.submit(ctx, &outgoing{op: op, p: p})
+}
+
+// holdMessage is the short way through submit and holdLocked, for a small message behind
+// others that are held back: nearly all are that, where many come together. If this one is
+// anything else, it does nothing.
+func (c *Conn) holdMessage(ctx context.Context, op Opcode, p []byte) bool {
+	if len(p) > copyLimit || c.deflate != nil || c.watched(ctx).Err() != nil {
+		return false
+	}
+	c.wmu.Lock()
+	defer c.wmu.Unlock() // also if a hook panics
+	if c.busy || !c.held || c.stream != nil || c.werr != nil || c.stateNow() != stateOpen ||
+		len(c.out.b)+len(p)+maxHeader >= min(maxHeld, cap(c.out.b)) {
+		return false
+	}
+	c.out.b = c.sender.appendFrame(c.out.b, finBit|byte(op), p)
+	c.framed++
+	c.opts.Hooks.message(c, op, true, len(p), len(p))
+	return true
 }
 
 // Flush writes what Options.Batch or [Conn.Serve] holds back.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -583,14 +584,17 @@ func TestWriteEndsBehindWritev(t *testing.T) {
 
 // A hook that panics keeps neither a lock nor the pen: the connection can still be closed.
 func TestMessageHookPanics(t *testing.T) {
-	for name, batch := range map[string]bool{"held": true, "direct": false} {
+	for name, at := range map[string]int{"direct": 0, "held": 1, "held behind another": 2} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
-				c, err := NewConn(ours, Handshake{Role: RoleServer}, silence(Options{Batch: batch, Hooks: &Hooks{
+				written := 0
+				c, err := NewConn(ours, Handshake{Role: RoleServer}, silence(Options{Batch: at > 0, Hooks: &Hooks{
 					Message: func(_ *Conn, _ Opcode, sent bool, _, _ int) {
 						if sent {
-							panic("a hook")
+							if written++; written >= at {
+								panic("a hook")
+							}
 						}
 					},
 				}}))
@@ -607,9 +611,12 @@ func TestMessageHookPanics(t *testing.T) {
 				}()
 				_, _, err = c.Next(ctxBackground)
 				require.NoError(t, err)
+				for range at - 1 {
+					require.NoError(t, c.Write(ctxBackground, Text, []byte("x")))
+				}
 				require.PanicsWithValue(t, "a hook", func() { c.Write(ctxBackground, Text, []byte("x")) })
 				require.NoError(t, c.Close(StatusNormalClosure, ""))
-				require.Equal(t, unhex("810178 880203e8"), <-got)
+				require.Equal(t, unhex(strings.Repeat("810178", max(at, 1))+"880203e8"), <-got)
 			})
 		})
 	}
