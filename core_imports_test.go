@@ -5,10 +5,12 @@ package websocket
 
 import (
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,7 +50,7 @@ var coreForbidden = []string{
 
 // printers are the packages that a library has no use for, because it never
 // prints and because its random numbers are not to be guessed.
-var printers = []string{"log", "log/slog", "math/rand", "math/rand/v2", "unsafe"}
+var printers = []string{"log", "log/slog", "math/rand", "math/rand/v2"}
 
 func parseFile(t *testing.T, name string) (*token.FileSet, *ast.File) {
 	t.Helper()
@@ -111,6 +113,33 @@ func TestLibraryNeverPrints(t *testing.T) {
 		})
 	}
 	require.Greater(t, seen, 6)
+}
+
+// TestUnsafe: one file uses unsafe, and who sets the tag purego gets another in its place.
+func TestUnsafe(t *testing.T) {
+	const file, twin = "syscall_linux.go", "syscall_plain_linux.go"
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	var users []string
+	for _, name := range names {
+		_, parsed := parseFile(t, name)
+		if slices.Contains(importsOf(t, parsed), "unsafe") {
+			users = append(users, name)
+		}
+	}
+	require.Equal(t, []string{file}, users)
+	for _, pure := range []bool{true, false} {
+		for name, wanted := range map[string]bool{file: !pure, twin: pure} {
+			ctx := build.Default
+			ctx.GOOS, ctx.BuildTags = "linux", nil
+			if pure {
+				ctx.BuildTags = []string{"purego"}
+			}
+			built, err := ctx.MatchFile(".", name)
+			require.NoError(t, err)
+			require.Equal(t, wanted, built, "%s with purego %v", name, pure)
+		}
+	}
 }
 
 // prints names what n prints with, if it does.

@@ -26,7 +26,7 @@ const (
 // Moments are durations since made. 0 is never, in sentAt and asked.
 type pings struct {
 	made  time.Time    // when the connection began
-	heard atomic.Int64 // when the last bytes came
+	heard atomic.Int64 // when the last bytes came, or a moment before that
 
 	pmu     sync.Mutex
 	sent    uint64        // number of the last ping
@@ -42,6 +42,7 @@ type pings struct {
 	unsent bool          // its ping waits behind a message that is being written
 	over   bool          // the timer is not to be set again
 
+	had     uint32 // the lower half of inflow, when it pinged, to see it change
 	wasOut  uint32 // transport.moved, when the ping was last found to be unsent
 	wasRead uint32 // how far the reader was (behind), when its pong was last found to be behind input
 }
@@ -173,7 +174,7 @@ func (c *Conn) stopKeepalive() {
 func (c *Conn) heard(n int) {
 	c.inflow.Add(uint64(n))
 	if c.opts.KeepaliveInterval > 0 {
-		c.pings.heard.Store(int64(c.pings.now()))
+		c.pings.heard.Store(int64(c.tr.arrived().Sub(c.pings.made)))
 	}
 }
 
@@ -189,7 +190,7 @@ func (c *Conn) keepalive() {
 		return
 	}
 	c.pings.pmu.Lock()
-	ping, lost := c.pings.look(c.pings.now(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
+	ping, lost := c.pings.look(c.pings.now(), c.inflow.Load(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
 	if ping {
 		c.pings.wasOut = c.tr.moved.Load()
 	}
@@ -258,13 +259,13 @@ func (c *Conn) timeoutCause() error {
 
 // look decides, with pmu held, what the keepalive does now: give the peer up, ping
 // it, or wait. It sets the timer anew.
-func (p *pings) look(now, interval, timeout time.Duration) (ping, lost bool) {
+func (p *pings) look(now time.Duration, inflow uint64, interval, timeout time.Duration) (ping, lost bool) {
 	if p.over {
 		return false, false
 	}
 	heard := time.Duration(p.heard.Load())
 	slept := now-p.due > timeout/2
-	waiting := p.asked != 0 && heard < p.asked
+	waiting := p.asked != 0 && uint32(inflow) == p.had
 	wait := interval - (now - heard)
 	switch {
 	case waiting && !slept:
@@ -272,7 +273,7 @@ func (p *pings) look(now, interval, timeout time.Duration) (ping, lost bool) {
 			return false, true
 		}
 	case waiting || wait <= 0:
-		p.asked, p.since, ping = max(now, 1), now, true
+		p.asked, p.had, p.since, ping = max(now, 1), uint32(inflow), now, true
 		p.unsent = true
 		// If it answers it is to be pinged an interval from now, even if the timeout
 		// is longer.

@@ -86,3 +86,17 @@ func TestKeepaliveEnds(t *testing.T) {
 		c.CloseNow()
 	})
 }
+
+// What was read since the ping is life, also if it is taken to have come before: a poller
+// tells when it woke the reader, not when the reader read.
+func TestKeepaliveCountsBytes(t *testing.T) {
+	const asked, timeout = 30 * time.Second, 10 * time.Second
+	for inflow, lost := range map[uint64]bool{7: true, 8: false, 7 + 1<<31: false} {
+		p := &pings{timer: time.NewTimer(time.Hour), asked: asked, had: 7, since: asked, due: asked + timeout}
+		defer p.timer.Stop()
+		p.heard.Store(int64(asked - time.Millisecond))
+		ping, gone := p.look(asked+timeout, inflow, asked, timeout)
+		require.False(t, ping)
+		require.Equal(t, lost, gone)
+	}
+}

@@ -41,6 +41,7 @@ const (
 type poller struct {
 	epfd  int
 	bell  int // an eventfd that is always readable; see ring
+	made  time.Time
 	joint int // sockets, those about to join included; with pollers locked
 
 	mu    sync.Mutex
@@ -130,7 +131,7 @@ func newPoller() (*poller, error) {
 		syscall.Close(epfd)
 		return nil, errno
 	}
-	p := &poller{epfd: epfd, bell: int(bell)}
+	p := &poller{epfd: epfd, bell: int(bell), made: time.Now()}
 	wait := p.wait
 	if runtime.GOMAXPROCS(0) == 1 {
 		wait = p.waitInGo
@@ -201,13 +202,14 @@ func (p *poller) dispatch(events []syscall.EpollEvent) {
 		}
 	}
 	p.mu.Unlock()
+	now := time.Since(p.made)
 	var first, last *service
 	for i, ev := range events {
 		s := p.found[i]
 		if s == nil {
 			continue // the bell, or a socket that has been closed since
 		}
-		if sv := s.happened(ev.Events); sv != nil {
+		if sv := s.happened(ev.Events, now); sv != nil {
 			if first == nil {
 				first = sv
 			} else {

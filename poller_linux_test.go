@@ -176,10 +176,7 @@ func startServe(ctx context.Context, c *Conn, fn func(op Opcode, p []byte) error
 }
 
 func isParked(c *Conn) bool {
-	g := &c.tr.sock.in
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.parked != nil
+	return c.tr.sock.in.flags.Load()&gateWaiting != 0
 }
 
 func untilParked(t testing.TB, c *Conn) {
@@ -337,12 +334,7 @@ func TestSocketLargeMessages(t *testing.T) {
 		defer cancel()
 		for range 2 {
 			require.NoError(t, client.Write(ctx, Binary, want))
-			until(t, "a write that waits", func() bool {
-				g := &c.tr.sock.out
-				g.mu.Lock()
-				defer g.mu.Unlock()
-				return g.waiting
-			})
+			until(t, "a write that waits", func() bool { return c.tr.sock.out.flags.Load()&gateWaiting != 0 })
 			_, got, err := client.Read(ctx)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want, got))
@@ -379,12 +371,7 @@ func TestSocketWriteContext(t *testing.T) {
 	defer cancel()
 	wrote := make(chan error, 1)
 	go func() { wrote <- c.Write(ctx, Binary, make([]byte, 8<<20)) }()
-	until(t, "a write that waits", func() bool {
-		g := &c.tr.sock.out
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return g.waiting
-	})
+	until(t, "a write that waits", func() bool { return c.tr.sock.out.flags.Load()&gateWaiting != 0 })
 	cancel()
 	require.ErrorIs(t, soon(t, wrote), context.Canceled)
 }
@@ -458,7 +445,7 @@ func TestSocketDescriptorIsOnesOwn(t *testing.T) {
 			require.Equal(t, net.ErrClosed, err)
 			_, err = s.Write([]byte{0})
 			require.Equal(t, net.ErrClosed, err)
-			_, err = s.tryHead([]byte{0})
+			_, err = s.tryBoth([]byte{0}, []byte{1})
 			require.Equal(t, net.ErrClosed, err)
 			require.True(t, isOpen(last), "another's descriptor was closed")
 		}

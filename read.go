@@ -386,11 +386,11 @@ func (c *Conn) fill(ctx context.Context) error {
 		c.tr.in.arm(ctx)
 	}
 	for tries := 0; ; {
+		room := c.asm.Room(c.recv.Pending())
 		if !c.waits.Load() { // or else a service goes on with the wait that it was parked in
 			c.tr.in.extend(c.opts.ReadIdleTimeout)
+			c.waits.Store(true)
 		}
-		room := c.asm.Room(c.recv.Pending())
-		c.waits.Store(true)
 		b, buf, err := c.tr.read(room, 1<<c.class)
 		if err == errWouldBlock {
 			return err // to be parked, which is waiting

@@ -26,31 +26,35 @@ type socket struct {
 	fd       int
 	poller   *poller
 	in, out  gate
-	users    atomic.Int32 // of the descriptor; see use
-	ended    atomic.Bool  // there may be an end, or an error, behind what can be read
-	drained  bool         // the reader's: the last read took all there was
-	turns    bool         // the reader's: it is a service, and does not wait
-	looked   bool         // the reader's: it has read in this turn
-	watchOut bool         // the writer's: the poller tells when it can go on
+	users    atomic.Int32  // of the descriptor; see use
+	ended    atomic.Bool   // there may be an end, or an error, behind what can be read
+	drained  bool          // the reader's: the last read took all there was
+	turns    bool          // the reader's: it is a service, and does not wait
+	looked   bool          // the reader's: it has read in this turn
+	woken    bool          // the reader's: the poller woke it, and it has not read since
+	watchOut bool          // the writer's: the poller tells when it can go on
+	wokenAt  time.Duration // since the poller was made
 	remote   netip.AddrPort
 }
 
-// A gate is where one direction waits. Its flags are set before mu is locked to look
-// for who waits, and looked at with mu locked before somebody does.
+// A gate is where one direction waits. Its flags are one word, so that no event is
+// lost between a look at them and the wait: who waits sets gateWaiting in place of no
+// flag at all, and who takes that away wakes it.
 type gate struct {
-	flags   atomic.Uint32
-	turn    uint32 // of the deadline: a timer that fires too late finds another one
-	mu      sync.Mutex
-	wake    chan struct{} // has room for one; made when first needed
-	waiting bool
-	parked  *service
-	timer   *time.Timer
+	flags  atomic.Uint32
+	wake   chan struct{} // has room for one; made when first needed
+	parked *service      // who waits instead of a goroutine, while gateWaiting is set
+
+	mu    sync.Mutex // of the deadline
+	turn  uint32     // a timer that fires too late finds another one
+	timer *time.Timer
 }
 
 const (
-	gateReady   = 1 << iota // something has come, or can be written again
+	gateReady   = 1 << iota // something has come, or can be written again, and nobody waited for it
 	gateExpired             // the deadline has passed
 	gateClosed
+	gateWaiting
 )
 
 // takeSocket takes the socket of conn, which is then closed. It returns nil, and conn
@@ -176,53 +180,82 @@ func (s *socket) LocalAddr() net.Addr {
 
 func (s *socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.remote) }
 
-// happened takes note of what the poller saw, and returns the service that waited for
-// it.
-func (s *socket) happened(events uint32) *service {
+// happened takes note of what the poller saw at the moment now, and returns the service
+// that waited for it.
+func (s *socket) happened(events uint32, now time.Duration) *service {
 	if events&pollEnded != 0 {
 		s.ended.Store(true)
 	}
-	if events&pollWritten != 0 {
-		s.out.open(gateReady)
+	if events&pollWritten != 0 && s.out.pass(gateReady) {
+		s.out.awake()
 	}
-	return s.in.open(gateReady)
+	if !s.in.pass(gateReady) {
+		return nil
+	}
+	s.woken, s.wokenAt = true, now // between pass and awake they are ours
+	return s.in.awake()
 }
 
-// open sets a flag, wakes who waits, and returns the service that was parked, which
-// the caller has run.
-func (g *gate) open(flag uint32) *service {
-	g.flags.Or(flag)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.waiting {
-		g.waiting = false
-		g.wake <- struct{}{}
+// pass opens g, and tells whether somebody waits, who then is to be woken by the
+// caller. The flag is set, but for gateReady if somebody is woken: it knows.
+func (g *gate) pass(flag uint32) (waits bool) {
+	for {
+		was := g.flags.Load()
+		waits, next := was&gateWaiting != 0, was|flag
+		if waits {
+			next = was&^gateWaiting | flag&^gateReady
+		}
+		if g.flags.CompareAndSwap(was, next) {
+			return waits
+		}
 	}
+}
+
+// awake wakes who waited, or returns the service that was parked, which the caller has
+// run.
+func (g *gate) awake() *service {
 	sv := g.parked
 	g.parked = nil
+	if sv == nil {
+		g.wake <- struct{}{}
+	}
 	return sv
 }
 
-// open is gate.open for everybody but the poller.
+// open opens g for everybody but the poller.
 func (s *socket) open(g *gate, flag uint32) {
-	if sv := g.open(flag); sv != nil {
+	if !g.pass(flag) {
+		return
+	}
+	if sv := g.awake(); sv != nil {
 		s.poller.enqueue(sv, sv)
 	}
 }
 
-// wait waits until a flag is set.
-func (g *gate) wait() {
-	g.mu.Lock()
-	if g.flags.Load() != 0 {
-		g.mu.Unlock()
-		return
+// arrived returns when what has been read came, at the latest.
+func (s *socket) arrived() time.Time {
+	if !s.woken {
+		return time.Now()
 	}
+	s.woken = false
+	return s.poller.made.Add(s.wokenAt)
+}
+
+// wait waits until the gate is opened, unless it has been.
+func (g *gate) wait() {
 	if g.wake == nil {
 		g.wake = make(chan struct{}, 1)
 	}
-	g.waiting = true
-	g.mu.Unlock()
-	<-g.wake
+	if g.flags.CompareAndSwap(0, gateWaiting) {
+		<-g.wake
+	}
+}
+
+// unready takes gateReady back, before a try that finds out.
+func (g *gate) unready() {
+	if g.flags.Load()&gateReady != 0 {
+		g.flags.And(^uint32(gateReady))
+	}
 }
 
 // err tells why nothing can be done any more.
@@ -240,14 +273,13 @@ func (g *gate) err() error {
 // stays locked. If there is already, it is queued behind the others, and again is true.
 // In both cases it may be running anew when park returns.
 func (s *socket) park(sv *service) (again bool) {
-	g := &s.in
-	g.mu.Lock()
-	if s.drained && g.flags.Load() == 0 {
-		g.parked = sv
-		g.mu.Unlock()
-		return false
+	if s.drained {
+		s.in.parked = sv
+		if s.in.flags.CompareAndSwap(0, gateWaiting) {
+			return false
+		}
+		s.in.parked = nil
 	}
-	g.mu.Unlock()
 	s.poller.enqueue(sv, sv)
 	return true
 }
@@ -293,13 +325,10 @@ func (g *gate) stopLocked() {
 
 func (s *socket) expire(g *gate, turn uint32) {
 	g.mu.Lock()
-	if turn != g.turn {
-		g.mu.Unlock()
-		return
+	defer g.mu.Unlock()
+	if turn == g.turn {
+		s.open(g, gateExpired)
 	}
-	g.flags.Or(gateExpired)
-	g.mu.Unlock()
-	s.open(g, 0)
 }
 
 // read is what transport wants of a descriptor. A service gets errWouldBlock instead
@@ -314,6 +343,7 @@ func (s *socket) read(room []byte, size int) ([]byte, *buffer, error) {
 			return b, buf, err
 		}
 		s.in.wait()
+		s.drained = false // as far as we know
 	}
 }
 
@@ -324,7 +354,7 @@ func (s *socket) readReady(room []byte, size int) (b []byte, buf *buffer, err er
 		return nil, nil, errWouldBlock
 	}
 	s.looked = true
-	s.in.flags.And(^uint32(gateReady))
+	s.in.unready()
 	if room == nil {
 		buf = newBuffer(size)
 		room = buf.b[:cap(buf.b)]
@@ -365,15 +395,14 @@ func (s *socket) tryWrite(b []byte) (n int, err error) {
 	return writeSocket(s.fd, b)
 }
 
-// tryHead is tryWrite for bytes that the kernel is to send together with those of the
-// next write.
-func (s *socket) tryHead(b []byte) (n int, err error) {
+// tryBoth is tryWrite for head and then p, in one system call.
+func (s *socket) tryBoth(head, p []byte) (n int, err error) {
 	if !s.use() {
 		return 0, net.ErrClosed
 	}
 	defer s.unuse()
 	for {
-		n, err := syscall.SendmsgN(s.fd, b, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
+		n, err := sysWrite2(s.fd, head, p)
 		switch err {
 		case nil:
 			return n, nil
@@ -381,7 +410,7 @@ func (s *socket) tryHead(b []byte) (n int, err error) {
 		case syscall.EAGAIN:
 			return 0, nil
 		default:
-			return 0, socketError("write", err)
+			return 0, socketError("writev", err)
 		}
 	}
 }
@@ -392,7 +421,7 @@ func (s *socket) Write(b []byte) (n int, err error) {
 		if err := s.out.err(); err != nil {
 			return n, err
 		}
-		s.out.flags.And(^uint32(gateReady))
+		s.out.unready()
 		m, err := s.tryWrite(b[n:])
 		if n += m; err != nil || n == len(b) {
 			return n, err

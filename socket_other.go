@@ -5,6 +5,7 @@ package websocket
 import (
 	"errors"
 	"net"
+	"time"
 )
 
 // socket is for platforms with a poller of this package's; here net's own sockets do,
@@ -18,6 +19,7 @@ func takeSocket(*net.TCPConn) *socket { return nil }
 
 func (*socket) read([]byte, int) ([]byte, *buffer, error) { return nil, nil, errors.ErrUnsupported }
 func (*socket) tryWrite([]byte) (int, error)              { return 0, errors.ErrUnsupported }
-func (*socket) tryHead([]byte) (int, error)               { return 0, errors.ErrUnsupported }
+func (*socket) tryBoth(_, _ []byte) (int, error)          { return 0, errors.ErrUnsupported }
+func (*socket) arrived() time.Time                        { return time.Now() }
 func (*socket) park(*service) bool                        { return false }
 func (*socket) kick()                                     {}

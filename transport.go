@@ -75,6 +75,14 @@ func (t *transport) init(rw io.ReadWriteCloser, abort func(error)) {
 // parks tells whether reads return errWouldBlock instead of waiting.
 func (t *transport) parks() bool { return t.sock != nil && t.sock.turns }
 
+// arrived returns when what has just been read came, or a moment before that.
+func (t *transport) arrived() time.Time {
+	if t.sock != nil {
+		return t.sock.arrived()
+	}
+	return time.Now()
+}
+
 // newProbe leaves the probe to whoever borrowed a message in it.
 func (t *transport) newProbe() {
 	if t.probe != nil {
@@ -184,8 +192,6 @@ func slow(ctx context.Context, m int, err error) bool {
 // writeVec writes head and then p in one system call if the stream is TCP and p no
 // larger than a piece, and one after the other otherwise. head's spare capacity is used.
 //
-// On a socket of ours the kernel is told that p follows, and p is written behind head.
-//
 // A very large p goes in two writes over TCP as well, of which the first is one
 // page: at 1 MiB that took a fifth less time, perhaps because the peer is woken for
 // the page and takes in the rest while it is written.
@@ -196,7 +202,7 @@ func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.D
 		return t.writev(ctx, head, p, timeout)
 	}
 	if t.sock != nil && len(p) <= int(t.piece) {
-		if n, err = t.sock.tryHead(head); err != nil {
+		if n, err = t.sock.tryBoth(head, p); err != nil || n == len(head)+len(p) {
 			return n, err
 		}
 	}
@@ -206,8 +212,8 @@ func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.D
 			return n, err
 		}
 	}
-	m, err := t.write(ctx, p, timeout)
-	return n + m, err
+	k, err := t.write(ctx, p[n-len(head):], timeout)
+	return n + k, err
 }
 
 const (

@@ -95,7 +95,7 @@ func (r *rawSocket) writeReady(fd uintptr) bool {
 // is errWouldBlock if there is nothing to read yet.
 func readSocket(fd int, b []byte) (n int, err error) {
 	for {
-		n, err := syscall.Read(fd, b)
+		n, err := sysRead(fd, b)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -113,7 +113,7 @@ func readSocket(fd int, b []byte) (n int, err error) {
 // writeSocket writes what a socket that does not block takes.
 func writeSocket(fd int, b []byte) (n int, err error) {
 	for n < len(b) {
-		m, err := syscall.Write(fd, b[n:])
+		m, err := sysWrite(fd, b[n:])
 		switch {
 		case err == syscall.EINTR:
 			continue

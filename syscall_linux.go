@@ -1,0 +1,54 @@
+//go:build !purego && !race && !msan && !asan
+
+package websocket
+
+// The system calls of sockets that do not block, made without a word to Go's scheduler,
+// which wants to know of those that may. At 16 bytes that is a fiftieth of a message.
+//
+// What always holds: a call copies no more than quickBytes; the garbage collector may
+// have to wait for it. No other file uses unsafe. Who wants none sets the tag purego and
+// gets syscall_plain_linux.go instead, as does the race detector, which looks at every
+// read and write.
+//
+// Who calls: transport_unix.go and socket_linux.go.
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+const quickBytes = 64 << 10
+
+// sysRead is syscall.Read.
+func sysRead(fd int, b []byte) (n int, err error) {
+	if len(b) == 0 || len(b) > quickBytes {
+		return syscall.Read(fd, b)
+	}
+	return sysResult(syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))))
+}
+
+// sysWrite is syscall.Write.
+func sysWrite(fd int, b []byte) (n int, err error) {
+	if len(b) == 0 || len(b) > quickBytes {
+		return syscall.Write(fd, b)
+	}
+	return sysResult(syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))))
+}
+
+// sysWrite2 writes a and then b, neither of which is empty.
+func sysWrite2(fd int, a, b []byte) (n int, err error) {
+	v := [2]syscall.Iovec{{Base: &a[0]}, {Base: &b[0]}}
+	v[0].SetLen(len(a))
+	v[1].SetLen(len(b))
+	if len(a)+len(b) > quickBytes {
+		return sysResult(syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v)), uintptr(len(v))))
+	}
+	return sysResult(syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v)), uintptr(len(v))))
+}
+
+func sysResult(n, _ uintptr, errno syscall.Errno) (int, error) {
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}

@@ -1,0 +1,24 @@
+//go:build purego || race || msan || asan
+
+package websocket
+
+// The twin of syscall_linux.go: the same calls as package syscall makes them.
+
+import "syscall"
+
+func sysRead(fd int, b []byte) (n int, err error)  { return syscall.Read(fd, b) }
+func sysWrite(fd int, b []byte) (n int, err error) { return syscall.Write(fd, b) }
+
+// sysWrite2 writes a and then b, neither of which is empty. The kernel is told that more
+// follows a, and sends both together.
+func sysWrite2(fd int, a, b []byte) (n int, err error) {
+	n, err = syscall.SendmsgN(fd, a, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
+	if err != nil || n < len(a) {
+		return n, err
+	}
+	m, err := syscall.Write(fd, b)
+	if err == syscall.EAGAIN || err == syscall.EINTR {
+		return n, nil
+	}
+	return n + max(m, 0), err
+}
