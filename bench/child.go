@@ -1,5 +1,5 @@
 // Child processes of a run: the server under test and the load generator are
-// this same binary, started again with another first argument.
+// this same binary, started again with another first argument, or one like it (apart.go).
 //
 // They are driven by lines: a command goes to standard input, one line of JSON
 // comes back on standard output. A child that sees the end of its input ends,
@@ -32,7 +32,12 @@ func startChild(cpu int, args ...string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{name: args[0], cmd: exec.Command(self, args...), lines: make(chan []byte, 16)}
+	return startBinary(self, cpu, args...)
+}
+
+// startBinary is startChild for another binary of this package.
+func startBinary(path string, cpu int, args ...string) (c *child, err error) {
+	c = &child{name: args[0], cmd: exec.Command(path, args...), lines: make(chan []byte, 16)}
 	c.cmd.Stderr = os.Stderr
 	// A test binary has no main of ours: this tells its TestMain to behave like one.
 	c.cmd.Env = append(os.Environ(), childEnv+"=1")

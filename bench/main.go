@@ -36,7 +36,9 @@ var subcommands = map[string]func([]string) error{
 }
 
 func main() {
-	if err := dispatch(os.Args[1:]); err != nil {
+	err := dispatch(os.Args[1:])
+	removeBuilt()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

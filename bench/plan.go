@@ -9,6 +9,7 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -300,6 +301,9 @@ func commit() string {
 	return id
 }
 
+//go:embed go.mod
+var goMod string
+
 // moduleVersions maps import path to version for every peer's module.
 func moduleVersions() map[string]string {
 	v := map[string]string{"": runtime.Version()}
@@ -308,6 +312,9 @@ func moduleVersions() map[string]string {
 		return v
 	}
 	for _, p := range allPeers() {
+		if _, rest, ok := strings.Cut(goMod, p.module+" v"); ok && p.module != "" { // it may be in another binary
+			v[p.module] = "v" + strings.Fields(rest)[0]
+		}
 		for _, d := range bi.Deps {
 			if p.module == d.Path {
 				v[p.module] = d.Version
@@ -397,7 +404,11 @@ func (c *config) withServer(p peer, o serveOptions, use func(server *child, addr
 	if err != nil {
 		return err
 	}
-	server, err := startChild(c.server, "serve", p.name, "127.0.0.1:0", string(arg))
+	path, err := binaryOf(p)
+	if err != nil {
+		return err
+	}
+	server, err := startBinary(path, c.server, "serve", p.name, "127.0.0.1:0", string(arg))
 	if err != nil {
 		return err
 	}

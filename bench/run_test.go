@@ -164,3 +164,26 @@ func TestSyscallsPerMessage(t *testing.T) {
 	require.Equal(t, []string{"read             2.000", "write            1.000"}, perMessage(text, 1000))
 	require.Len(t, perMessage("", 1000), 1)
 }
+
+// A library whose package does something when a program starts is in a binary of its
+// own, made when it is asked for, and in no other.
+func TestApart(t *testing.T) {
+	p, err := peerNamed("nbio")
+	require.NoError(t, err)
+	require.Nil(t, p.serve)
+	require.ErrorContains(t, serveMain([]string{"nbio", "127.0.0.1:0"}), "-tags nbio")
+	dir := t.TempDir()
+	require.NoError(t, runMain([]string{"-quiet", "-kinds", "echo", "-out", dir, "-peers", "nbio", "-reps", "1",
+		"-time", "30ms", "-cells", "16B-c4-p16", "-server-cpu", "-1", "-load-cpu", "-1"}))
+	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	r, err := readFile(files[0])
+	require.NoError(t, err)
+	require.Positive(t, r.spread("echo", "16B-c4-p16", "nbio", "cpu_us").median)
+	path, err := binaryOf(p)
+	require.NoError(t, err)
+	require.FileExists(t, path)
+	removeBuilt()
+	require.NoFileExists(t, path)
+}

@@ -47,6 +47,7 @@ type peer struct {
 	// takeover: can keep the compression context between messages
 	takeover  bool
 	broadcast bool
+	tag       string // it is compiled only with this build tag
 	serve     func(net.Listener, serveOptions) error
 }
 
@@ -98,6 +99,9 @@ func serveMain(args []string) error {
 	p, err := peerNamed(args[0])
 	if err != nil {
 		return err
+	}
+	if p.serve == nil {
+		return fmt.Errorf("%s is not in this binary: build it with -tags %s", p.name, p.tag)
 	}
 	var o serveOptions
 	if len(args) > 2 {
