@@ -15,10 +15,11 @@ type deflation struct {
 }
 
 func (c *Conn) initDeflate() error {
-	if c.hs.Extensions == "" {
+	_, extensions, _ := c.hs.parts()
+	if extensions == "" {
 		return nil
 	}
-	list, err := parseExtensions([]string{c.hs.Extensions})
+	list, err := parseExtensions([]string{extensions})
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (c *Conn) initDeflate() error {
 	if err != nil {
 		return err
 	}
-	c.deflate, c.inflate = c.opts.Compression.halves(c.hs.Role, p)
+	c.deflate, c.inflate = c.opts.Compression.halves(c.role, p)
 	return nil
 }
 

@@ -84,15 +84,16 @@ func (o *Options) withDefaults(role Role) Options {
 	if d.CloseTimeout == 0 {
 		d.CloseTimeout = defaultCloseTimeout // there is no waiting for ever here
 	}
-	d.ReadIdleTimeout = max(d.ReadIdleTimeout, 0)
+	d.ReadIdleTimeout = min(max(d.ReadIdleTimeout, 0), forever)
 	if role == RoleServer || d.KeepaliveInterval > 0 {
 		d.KeepaliveInterval = orDefault(d.KeepaliveInterval, defaultKeepaliveInterval)
 		d.KeepaliveTimeout = orDefault(d.KeepaliveTimeout, defaultKeepaliveTimeout)
 	}
-	d.KeepaliveInterval = max(d.KeepaliveInterval, 0)
+	d.KeepaliveInterval = min(max(d.KeepaliveInterval, 0), forever)
 	if d.KeepaliveTimeout == 0 {
 		d.KeepaliveTimeout = defaultKeepaliveTimeout
 	}
+	d.KeepaliveTimeout, d.WriteTimeout = min(d.KeepaliveTimeout, forever), min(d.WriteTimeout, forever)
 	return d
 }
 
@@ -153,6 +154,11 @@ type Conn struct {
 	writer
 	reader
 	state atomic.Uint32 // a closeState; written with mu held
+	role  Role
+
+	closeWritten bool // with mu: our close frame is on the wire, or cannot get there
+	ended        bool // with mu: the stream is closed and everybody knows
+
 	stats stats
 	tr    transport
 	pings pings
@@ -160,17 +166,14 @@ type Conn struct {
 	hs    settled
 	deflation
 
-	mu           sync.Mutex
-	changed      *sync.Cond // with mu: state moved, or something that Close waits for; see awaitLocked
-	err          error      // the first permanent error
-	unclean      error      // why the closing handshake was not completed
-	closeWritten bool       // our close frame is on the wire, or cannot get there
-	ended        bool       // the stream is closed and everybody knows
-	readsSeen    uint32     // how far the reader was (stillReading) when closeTimer fired last
-	closeTimer   *time.Timer
-	ctx          context.Context         // of Context; before that is asked for the first time its parent
-	cancel       context.CancelCauseFunc // of ctx, once it has been made
-	onEnd        func()                  // of the Server that knows the connection
+	mu         sync.Mutex
+	changed    *sync.Cond // with mu: state moved, or something that Close waits for; see awaitLocked
+	err        error      // the first permanent error
+	unclean    error      // why the closing handshake was not completed
+	closeTimer *time.Timer
+	ctx        context.Context         // of Context; before that is asked for the first time its parent
+	cancel     context.CancelCauseFunc // of ctx, once it has been made
+	onEnd      func()                  // of the Server that knows the connection
 }
 
 // NewConn runs the protocol over a stream on which the opening handshake is
@@ -192,7 +195,8 @@ func NewConn(rw io.ReadWriteCloser, hs Handshake, opts *Options) (*Conn, error) 
 func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.Context) (*Conn, error) {
 	c := &Conn{
 		opts: opts.withDefaults(hs.Role).shared(),
-		hs:   settled{hs.Role, hs.Subprotocol, hs.Extensions, packHeader(hs.Header)},
+		role: hs.Role,
+		hs:   settle(hs),
 		ctx:  parent,
 	}
 	if err := c.initDeflate(); err != nil {
@@ -210,72 +214,77 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 }
 
 // Subprotocol returns the subprotocol agreed on in the opening handshake, or "".
-func (c *Conn) Subprotocol() string { return c.hs.Subprotocol }
+func (c *Conn) Subprotocol() string {
+	protocol, _, _ := c.hs.parts()
+	return protocol
+}
 
 // Handshake returns what the opening handshake settled, without Leftover. Its Header
 // is yours: it is made anew at each call.
 func (c *Conn) Handshake() Handshake {
-	return Handshake{
-		Role: c.hs.Role, Subprotocol: c.hs.Subprotocol, Extensions: c.hs.Extensions,
-		Header: c.hs.header.unpack(),
-	}
+	protocol, extensions, header := c.hs.parts()
+	return Handshake{Role: c.role, Subprotocol: protocol, Extensions: extensions, Header: header.header()}
 }
 
-// settled is a Handshake as the connection keeps it.
-type settled struct {
-	Role                    Role
-	Subprotocol, Extensions string
-	header                  packedHeader
-}
+// settled is a Handshake as the connection keeps it: one string, where the map and the
+// slices of a header are half a kilobyte and more. It is the subprotocol, the extensions,
+// and for each name in the header itself, how many values it has, and these; every text
+// stands behind its length.
+type settled string
 
-// packedHeader is an http.Header without its map and slices, which are half a kilobyte
-// and more: for each name how long it is, itself, how many values it has, and in the
-// same way these.
-type packedHeader string
-
-func packHeader(h http.Header) packedHeader {
+func settle(hs Handshake) settled {
 	buf := newBuffer(1 << minBufferBits)
 	defer buf.put()
-	b := buf.b
-	add := func(s string) {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
-	}
-	for name, values := range h {
-		add(name)
-		b = binary.AppendUvarint(b, uint64(len(values)))
+	b := appendText(appendText(buf.b, hs.Subprotocol), hs.Extensions)
+	for name, values := range hs.Header {
+		b = binary.AppendUvarint(appendText(b, name), uint64(len(values)))
 		for _, v := range values {
-			add(v)
+			b = appendText(b, v)
 		}
 	}
-	return packedHeader(b)
+	return settled(b)
 }
 
-// unpack returns the header, which is nil if it was empty.
-func (p packedHeader) unpack() http.Header {
-	if p == "" {
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// parts returns what s begins with, and the rest, which is the header.
+func (s settled) parts() (protocol, extensions string, rest settled) {
+	protocol, extensions = s.text(), s.text()
+	return protocol, extensions, s
+}
+
+// header makes the header of what parts leaves, nil if it was empty.
+func (s settled) header() http.Header {
+	if s == "" {
 		return nil
 	}
-	rest := string(p)
-	number := func() int {
-		n, size := binary.Uvarint([]byte(rest[:min(len(rest), binary.MaxVarintLen64)]))
-		rest = rest[size:]
-		return int(n)
-	}
-	text := func() (s string) {
-		n := number()
-		s, rest = rest[:n], rest[n:]
-		return s
-	}
 	h := make(http.Header)
-	for rest != "" {
-		name := text()
-		values := make([]string, number())
+	for s != "" {
+		name := s.text()
+		values := make([]string, s.number())
 		for i := range values {
-			values[i] = text()
+			values[i] = s.text()
 		}
 		h[name] = values
 	}
 	return h
+}
+
+// number takes the number that s begins with.
+func (s *settled) number() int {
+	n, size := binary.Uvarint([]byte((*s)[:min(len(*s), binary.MaxVarintLen64)]))
+	*s = (*s)[size:]
+	return int(n)
+}
+
+// text takes the text that s begins with.
+func (s *settled) text() string {
+	n := s.number()
+	text := string((*s)[:n])
+	*s = (*s)[n:]
+	return text
 }
 
 // Context returns a context with the values of the request that the connection
@@ -538,7 +547,7 @@ func (c *Conn) finish() {
 	defer linger.Stop()
 	c.awaitCloseWritten()
 	linger.Reset(min(lingerTimeout, c.opts.CloseTimeout))
-	if c.hs.Role == RoleServer {
+	if c.role == RoleServer {
 		c.tr.closeWrite()
 	}
 	c.awaitReading()

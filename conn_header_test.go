@@ -32,13 +32,13 @@ func TestHandshakeHeader(t *testing.T) {
 	}
 }
 
-func BenchmarkPackHeader(b *testing.B) {
+func BenchmarkSettle(b *testing.B) {
 	h := http.Header{
 		"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Origin": {"http://localhost"},
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		packHeader(h)
+		settle(Handshake{Header: h})
 	}
 }

@@ -23,9 +23,8 @@ const (
 // ping's payload is its number, so that a pong for a later one answers the
 // earlier ones too: the peer may answer only the newest (RFC 6455, 5.5.3).
 //
-// Moments are durations since made. 0 is never, in sentAt and asked.
+// 0 is never, in sentAt and asked.
 type pings struct {
-	made  time.Time    // when the connection began
 	heard atomic.Int64 // when the last bytes came, or a moment before that
 
 	pmu     sync.Mutex
@@ -81,7 +80,7 @@ func (p *pings) next(w *pinger) (payload [8]byte) {
 	p.pmu.Lock()
 	defer p.pmu.Unlock()
 	p.sent++
-	p.sentAt = max(p.now(), 1)
+	p.sentAt = moment()
 	binary.BigEndian.PutUint64(payload[:], p.sent)
 	switch {
 	case w == nil:
@@ -121,7 +120,7 @@ func (p *pings) answered(payload []byte) {
 		return
 	}
 	if number == p.sent && p.sentAt != 0 {
-		p.rtt, p.sentAt = p.now()-p.sentAt, 0
+		p.rtt, p.sentAt = moment()-p.sentAt, 0
 	}
 	for len(p.waiting) > 0 && p.waiting[0].number <= number {
 		p.waiting[0].done <- nil
@@ -146,18 +145,16 @@ func (p *pings) lastRTT() time.Duration {
 	return p.rtt
 }
 
-// now returns the moment.
-func (p *pings) now() time.Duration { return time.Since(p.made) }
-
 // startKeepalive arms the timer, if keepalive is on.
 func (c *Conn) startKeepalive() {
-	c.pings.made = time.Now()
 	if c.opts.KeepaliveInterval <= 0 {
 		return
 	}
 	c.pings.pmu.Lock()
 	defer c.pings.pmu.Unlock()
-	c.pings.due = c.opts.KeepaliveInterval
+	now := moment()
+	c.pings.heard.Store(int64(now))
+	c.pings.due = now + c.opts.KeepaliveInterval
 	c.pings.timer = time.AfterFunc(c.opts.KeepaliveInterval, c.keepalive)
 }
 
@@ -174,7 +171,7 @@ func (c *Conn) stopKeepalive() {
 func (c *Conn) heard(n int) {
 	c.inflow.Add(uint64(n))
 	if c.opts.KeepaliveInterval > 0 {
-		c.pings.heard.Store(int64(c.tr.arrived().Sub(c.pings.made)))
+		c.pings.heard.Store(int64(c.tr.arrived()))
 	}
 }
 
@@ -190,7 +187,7 @@ func (c *Conn) keepalive() {
 		return
 	}
 	c.pings.pmu.Lock()
-	ping, lost := c.pings.look(c.pings.now(), c.inflow.Load(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
+	ping, lost := c.pings.look(moment(), c.inflow.Load(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
 	if ping {
 		c.pings.wasOut = c.tr.moved.Load()
 	}
@@ -217,7 +214,7 @@ func (c *Conn) excused() bool {
 	ours := p.unsent && out != p.wasOut || behind && reads != p.wasRead
 	p.wasOut, p.wasRead = out, reads
 	if ours && !p.over {
-		p.since = p.now()
+		p.since = moment()
 		p.due = p.since + c.opts.KeepaliveTimeout
 		p.timer.Reset(c.opts.KeepaliveTimeout)
 	}
@@ -241,7 +238,7 @@ func (p *pings) pingSent() {
 	p.pmu.Lock()
 	defer p.pmu.Unlock()
 	p.unsent = false
-	p.since = p.now()
+	p.since = moment()
 }
 
 var errNobodyReads = fmt.Errorf("%w, or nobody was reading, who would have seen the answer: a connection that only writes needs CloseRead", ErrPeerTimeout)
@@ -273,7 +270,7 @@ func (p *pings) look(now time.Duration, inflow uint64, interval, timeout time.Du
 			return false, true
 		}
 	case waiting || wait <= 0:
-		p.asked, p.had, p.since, ping = max(now, 1), uint32(inflow), now, true
+		p.asked, p.had, p.since, ping = now, uint32(inflow), now, true
 		p.unsent = true
 		// If it answers it is to be pinged an interval from now, even if the timeout
 		// is longer.

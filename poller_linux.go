@@ -41,7 +41,6 @@ const (
 type poller struct {
 	epfd  int
 	bell  int // an eventfd that is always readable; see ring
-	made  time.Time
 	joint int // sockets, those about to join included; with pollers locked
 
 	mu    sync.Mutex
@@ -131,7 +130,7 @@ func newPoller() (*poller, error) {
 		syscall.Close(epfd)
 		return nil, errno
 	}
-	p := &poller{epfd: epfd, bell: int(bell), made: time.Now()}
+	p := &poller{epfd: epfd, bell: int(bell)}
 	wait := p.wait
 	if runtime.GOMAXPROCS(0) == 1 {
 		wait = p.waitInGo
@@ -202,7 +201,7 @@ func (p *poller) dispatch(events []syscall.EpollEvent) {
 		}
 	}
 	p.mu.Unlock()
-	now := time.Since(p.made)
+	now := moment()
 	var first, last *service
 	for i, ev := range events {
 		s := p.found[i]

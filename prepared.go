@@ -60,13 +60,13 @@ func (c *Conn) encodePrepared(m *outgoing) (direct []byte, err error) {
 		m.compressed, m.wire = true, len(z.payload)
 	}
 	switch {
-	case z != nil && c.hs.Role == RoleClient:
+	case z != nil && c.role == RoleClient:
 		c.growOut(len(z.payload) + maxHeader)
 		c.out.b, err = c.sender.AppendCompressed(c.out.b, m.op, z.payload)
 		return nil, err
 	case z != nil:
 		direct = z.frame
-	case c.hs.Role == RoleClient:
+	case c.role == RoleClient:
 		return c.encodePlain(m)
 	default:
 		direct = m.prepared.plain

@@ -27,22 +27,23 @@ type reader struct {
 	waits   atomic.Bool   // the reader is at the stream itself: what has come before is behind it
 	hooked  atomic.Uint32 // how many hooks the reader has called
 
-	in       []byte         // read from the stream, not yet parsed
-	buf      *buffer        // where in lies; nil if that is no pooled buffer
-	lent     []byte         // what the last read lent
-	msg      *buffer        // where asm joins messages
-	plain    *buffer        // the message inflated
-	incoming *messageReader // the last one Reader returned
-	stash    *stashed       // a message that peek came upon
-	skipping bool           // the rest of the message is not wanted
-	ponged   bool           // a pong is framed and not yet written
-	class    uint8          // the size of the next read buffer, as a power of two
-	sparse   uint8          // how many reads in a row filled little of it
-	returned uint32         // messages not yet in the stats
-	reads    uint32         // how many reads have begun
-	inflow   atomic.Uint64  // bytes received
-	asm      Assembler
-	recv     Receiver
+	in        []byte         // read from the stream, not yet parsed
+	buf       *buffer        // where in lies; nil if that is no pooled buffer
+	lent      []byte         // what the last read lent
+	msg       *buffer        // where asm joins messages
+	plain     *buffer        // the message inflated
+	incoming  *messageReader // the last one Reader returned
+	stash     *stashed       // a message that peek came upon
+	skipping  bool           // the rest of the message is not wanted
+	ponged    bool           // a pong is framed and not yet written
+	class     uint8          // the size of the next read buffer, as a power of two
+	sparse    uint8          // how many reads in a row filled little of it
+	returned  uint32         // messages not yet in the stats
+	reads     uint32         // how many reads have begun
+	readsSeen uint32         // with mu: what reads was when closeTimer fired last (stillReading)
+	inflow    atomic.Uint64  // bytes received
+	asm       Assembler
+	recv      Receiver
 
 	// dropper is the context of the CloseRead that is reading.
 	dropper atomic.Pointer[context.Context]
@@ -56,7 +57,7 @@ const (
 )
 
 func (c *Conn) initReader(leftover []byte) {
-	c.recv.Reset(c.hs.Role, c.inflate != nil, Limits{
+	c.recv.Reset(c.role, c.inflate != nil, Limits{
 		Message: c.opts.ReadLimit,
 		Frames:  c.opts.MaxFrames,
 		Empty:   maxEmptyFrames,

@@ -68,8 +68,8 @@ type Receiver struct {
 	op        Opcode
 	have      uint8 // bytes of spill in use: of a header, or of a control payload
 	key       [4]byte
-	keyPos    uint8
 	remaining uint64
+	keyPos    uint8
 
 	// The message at hand.
 	inMessage  bool

@@ -37,13 +37,18 @@ type Sender struct {
 	role   Role
 	inside bool // between the first and the last fragment of a message
 	closed bool
-	keys   []byte // masking keys not yet used
-	store  []byte // where they lie
+	keys   *maskingKeys // a client's, made when first needed
+}
+
+// maskingKeys are keys not yet used, the last ones of drawn.
+type maskingKeys struct {
+	left  int // bytes of them
+	drawn [keyReserve]byte
 }
 
 // Reset makes s ready for a new connection on which we are role.
 func (s *Sender) Reset(role Role) {
-	*s = Sender{role: role, store: s.store}
+	*s = Sender{role: role, keys: s.keys}
 }
 
 // AppendMessage appends a whole message as one frame. op is Text, whose p must
@@ -196,14 +201,15 @@ func (s *Sender) appendFrame(dst []byte, b0 byte, p []byte) []byte {
 // 32-bit value chosen at random by the client" for each frame, an empty one too
 // (section 5.3).
 func (s *Sender) maskingKey() (key [4]byte) {
-	if len(s.keys) < len(key) {
-		if s.store == nil {
-			s.store = make([]byte, keyReserve)
-		}
-		rand.Read(s.store) // never fails: it ends the program rather
-		s.keys = s.store
+	if s.keys == nil {
+		s.keys = new(maskingKeys)
 	}
-	s.keys = s.keys[copy(key[:], s.keys):]
+	k := s.keys
+	if k.left < len(key) {
+		rand.Read(k.drawn[:]) // never fails: it ends the program rather
+		k.left = keyReserve
+	}
+	k.left -= copy(key[:], k.drawn[keyReserve-k.left:])
 	return key
 }
 

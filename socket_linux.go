@@ -33,7 +33,7 @@ type socket struct {
 	looked   bool          // the reader's: it has read in this turn
 	woken    bool          // the reader's: the poller woke it, and it has not read since
 	watchOut bool          // the writer's: the poller tells when it can go on
-	wokenAt  time.Duration // since the poller was made
+	wokenAt  time.Duration
 	remote   netip.AddrPort
 }
 
@@ -233,12 +233,12 @@ func (s *socket) open(g *gate, flag uint32) {
 }
 
 // arrived returns when what has been read came, at the latest.
-func (s *socket) arrived() time.Time {
+func (s *socket) arrived() time.Duration {
 	if !s.woken {
-		return time.Now()
+		return moment()
 	}
 	s.woken = false
-	return s.poller.made.Add(s.wokenAt)
+	return s.wokenAt
 }
 
 // wait waits until the gate is opened, unless it has been.

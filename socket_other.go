@@ -20,6 +20,6 @@ func takeSocket(*net.TCPConn) *socket { return nil }
 func (*socket) read([]byte, int) ([]byte, *buffer, error) { return nil, nil, errors.ErrUnsupported }
 func (*socket) tryWrite([]byte) (int, error)              { return 0, errors.ErrUnsupported }
 func (*socket) tryBoth(_, _ []byte) (int, error)          { return 0, errors.ErrUnsupported }
-func (*socket) arrived() time.Time                        { return time.Now() }
+func (*socket) arrived() time.Duration                    { return moment() }
 func (*socket) park(*service) bool                        { return false }
 func (*socket) kick()                                     {}

@@ -28,7 +28,6 @@ type descriptor interface {
 type transport struct {
 	raw  descriptor   // a plain socket of this platform, or nil
 	sock *socket      // raw, if it waits at a poller of ours
-	tcp  *net.TCPConn // for writev; nil if it is something else
 	rw   io.ReadWriteCloser
 
 	in, out interrupt
@@ -59,7 +58,6 @@ func (t *transport) init(rw io.ReadWriteCloser, abort func(error)) {
 	case *socket:
 		t.sock, t.raw = s, s
 	case *net.TCPConn:
-		t.tcp = s
 		if r := newRawSocket(s); r != nil {
 			t.raw = r
 		}
@@ -76,12 +74,22 @@ func (t *transport) init(rw io.ReadWriteCloser, abort func(error)) {
 func (t *transport) parks() bool { return t.sock != nil && t.sock.turns }
 
 // arrived returns when what has just been read came, or a moment before that.
-func (t *transport) arrived() time.Time {
+func (t *transport) arrived() time.Duration {
 	if t.sock != nil {
 		return t.sock.arrived()
 	}
-	return time.Now()
+	return moment()
 }
+
+// epoch is what moments are counted from, in a third of the room of a time.Time: a
+// century ago, so that none is 0, nor negative in the year 2000, which it is in a bubble
+// of testing/synctest. What is added to moments is no longer than forever.
+var epoch = time.Now().Add(-100 * 365 * 24 * time.Hour)
+
+const forever = 70 * 365 * 24 * time.Hour
+
+// moment returns the moment that it is, which is never 0.
+func moment() time.Duration { return time.Since(epoch) }
 
 // newProbe leaves the probe to whoever borrowed a message in it.
 func (t *transport) newProbe() {
@@ -198,8 +206,8 @@ func slow(ctx context.Context, m int, err error) bool {
 func (t *transport) writeVec(ctx context.Context, head, p []byte, timeout time.Duration) (n int, err error) {
 	if rest := pageSize - len(head)%pageSize; len(p) >= pageFirst && len(head)+rest <= cap(head) {
 		head, p = append(head, p[:rest]...), p[rest:]
-	} else if t.tcp != nil && len(p) <= int(t.piece) {
-		return t.writev(ctx, head, p, timeout)
+	} else if tcp, ok := t.rw.(*net.TCPConn); ok && len(p) <= int(t.piece) {
+		return t.writev(ctx, tcp, head, p, timeout)
 	}
 	if t.sock != nil && len(p) <= int(t.piece) {
 		if n, err = t.sock.tryBoth(head, p); err != nil || n == len(head)+len(p) {
@@ -221,13 +229,13 @@ const (
 	pageFirst = 512 << 10 // from here on
 )
 
-func (t *transport) writev(ctx context.Context, head, p []byte, timeout time.Duration) (n int, err error) {
+func (t *transport) writev(ctx context.Context, tcp *net.TCPConn, head, p []byte, timeout time.Duration) (n int, err error) {
 	t.out.arm(ctx)
 	t.out.extend(timeout)
 	v := vectors.Get().(*vector)
 	v.parts = [2][]byte{head, p}
 	v.bufs = v.parts[:]
-	m, err := v.bufs.WriteTo(t.tcp)
+	m, err := v.bufs.WriteTo(tcp)
 	*v = vector{}
 	vectors.Put(v)
 	t.timed = true
@@ -286,7 +294,7 @@ type interrupt struct {
 	turn  uint32 // of arming: a context that ends too late finds another one
 	mu    sync.Mutex
 	stop  func() bool
-	until time.Time
+	until time.Duration // the moment of the deadline; 0 if there is none
 }
 
 // set sets the deadline of the direction.
@@ -363,10 +371,10 @@ func (i *interrupt) reset() {
 }
 
 func (i *interrupt) clearLocked() {
-	if (i.fired || !i.until.IsZero()) && !i.ended && i.timed {
+	if (i.fired || i.until != 0) && !i.ended && i.timed {
 		i.set(time.Time{})
 	}
-	i.fired, i.until = false, time.Time{}
+	i.fired, i.until = false, 0
 }
 
 func (i *interrupt) fire(turn uint32, ctx context.Context) {
@@ -388,21 +396,21 @@ func (i *interrupt) extend(timeout time.Duration) {
 	if timeout <= 0 || !i.timed {
 		return
 	}
-	now := time.Now()
+	now := moment()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.fired || i.ended || i.until.Sub(now) > timeout-timeout/4 {
+	if i.fired || i.ended || i.until-now > timeout-timeout/4 {
 		return
 	}
-	i.until = now.Add(timeout)
-	i.set(i.until)
+	i.until = now + timeout
+	i.set(time.Now().Add(timeout))
 }
 
 // expired tells whether a deadline set by extend has passed.
 func (i *interrupt) expired() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return !i.until.IsZero() && !time.Now().Before(i.until)
+	return i.until != 0 && moment() >= i.until
 }
 
 // close disarms for good. Anyone may call it.

@@ -90,7 +90,7 @@ type waiter struct {
 }
 
 func (c *Conn) initWriter() {
-	c.sender.Reset(c.hs.Role)
+	c.sender.Reset(c.role)
 	c.batch.Store(c.opts.Batch)
 }
 
@@ -497,7 +497,7 @@ func (c *Conn) writeOut(ctx context.Context, direct []byte) (n int, err error) {
 	switch {
 	case direct == nil:
 		n, err = c.tr.write(ctx, c.out.b, c.opts.WriteTimeout)
-	case c.hs.Role == RoleServer:
+	case c.role == RoleServer:
 		n, err = c.tr.writeVec(ctx, c.out.b, direct, c.opts.WriteTimeout)
 	default:
 		n, err = c.writeMasked(ctx, direct)

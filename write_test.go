@@ -209,7 +209,7 @@ func writeToSlowPeer(t *testing.T, over func(net.Conn) io.ReadWriteCloser) {
 	go func() {
 		b := make([]byte, 64<<10)
 		for {
-			if _, err := client.tr.tcp.Read(b); err != nil {
+			if _, err := client.tr.rw.Read(b); err != nil {
 				return
 			}
 			<-time.After(10 * time.Millisecond)
