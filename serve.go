@@ -180,7 +180,7 @@ func (sv *service) turn() (again bool) {
 // run is the loop of serveHere, cut where it would wait.
 func (sv *service) run() (over, again bool) {
 	c, s := sv.c, sv.c.tr.sock
-	s.looked, s.drained = false, false
+	s.looked, s.drained = false, false // there is something to read, for all it knows
 	for {
 		op, p, err := c.next(sv.ctx)
 		if err == errWouldBlock {

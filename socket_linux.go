@@ -33,7 +33,7 @@ type socket struct {
 	looked   bool          // the reader's: it has read in this turn
 	woken    bool          // the reader's: the poller woke it, and it has not read since
 	watchOut bool          // the writer's: the poller tells when it can go on
-	wokenAt  time.Duration
+	wokenAt  time.Duration // the moment of that
 	remote   netip.AddrPort
 }
 
@@ -343,7 +343,7 @@ func (s *socket) read(room []byte, size int) ([]byte, *buffer, error) {
 			return b, buf, err
 		}
 		s.in.wait()
-		s.drained = false // as far as we know
+		s.drained = false // there is something, for all we know
 	}
 }
 
@@ -367,7 +367,7 @@ func (s *socket) readReady(room []byte, size int) (b []byte, buf *buffer, err er
 	s.unuse()
 	if err != nil {
 		buf.put()
-		s.drained = err == errWouldBlock
+		s.drained, s.woken = err == errWouldBlock, false
 		return nil, nil, err
 	}
 	// Of TCP a short read is all there is, and more of it opens the gate anew; only an

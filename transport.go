@@ -26,8 +26,8 @@ type descriptor interface {
 
 // transport is an [io.ReadWriteCloser] and what more it can do.
 type transport struct {
-	raw  descriptor   // a plain socket of this platform, or nil
-	sock *socket      // raw, if it waits at a poller of ours
+	raw  descriptor // a plain socket of this platform, or nil
+	sock *socket    // raw, if it waits at a poller of ours
 	rw   io.ReadWriteCloser
 
 	in, out interrupt
