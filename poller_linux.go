@@ -156,6 +156,7 @@ func (p *poller) wait() {
 		n, err := syscall.EpollWait(p.epfd, p.events[:], -1)
 		if err == nil {
 			p.dispatch(p.events[:n])
+			runtime.Gosched() // who is ready goes first: what comes meanwhile is the next batch
 		}
 	}
 }
@@ -221,7 +222,6 @@ func (p *poller) dispatch(events []syscall.EpollEvent) {
 	if first != nil {
 		p.enqueue(first, last)
 	}
-	runtime.Gosched() // who is ready goes first: what comes meanwhile is the next batch
 }
 
 // add begins to watch s.

@@ -232,7 +232,8 @@ func (s *socket) open(g *gate, flag uint32) {
 	}
 }
 
-// arrived returns when what has been read came, at the latest.
+// arrived returns when the poller woke the reader for what it has just read, or else the
+// moment that it is.
 func (s *socket) arrived() time.Duration {
 	if !s.woken {
 		return moment()
