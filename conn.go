@@ -84,16 +84,18 @@ func (o *Options) withDefaults(role Role) Options {
 	if d.CloseTimeout == 0 {
 		d.CloseTimeout = defaultCloseTimeout // there is no waiting for ever here
 	}
-	d.ReadIdleTimeout = min(max(d.ReadIdleTimeout, 0), forever)
+	d.ReadIdleTimeout = max(d.ReadIdleTimeout, 0)
 	if role == RoleServer || d.KeepaliveInterval > 0 {
 		d.KeepaliveInterval = orDefault(d.KeepaliveInterval, defaultKeepaliveInterval)
 		d.KeepaliveTimeout = orDefault(d.KeepaliveTimeout, defaultKeepaliveTimeout)
 	}
-	d.KeepaliveInterval = min(max(d.KeepaliveInterval, 0), forever)
+	d.KeepaliveInterval = max(d.KeepaliveInterval, 0)
 	if d.KeepaliveTimeout == 0 {
 		d.KeepaliveTimeout = defaultKeepaliveTimeout
 	}
-	d.KeepaliveTimeout, d.WriteTimeout = min(d.KeepaliveTimeout, forever), min(d.WriteTimeout, forever)
+	for _, t := range [...]*time.Duration{&d.WriteTimeout, &d.ReadIdleTimeout, &d.KeepaliveInterval, &d.KeepaliveTimeout} {
+		*t = min(*t, forever) // what is added to a moment
+	}
 	return d
 }
 
@@ -156,8 +158,9 @@ type Conn struct {
 	state atomic.Uint32 // a closeState; written with mu held
 	role  Role
 
-	closeWritten bool // with mu: our close frame is on the wire, or cannot get there
-	ended        bool // with mu: the stream is closed and everybody knows
+	// With mu, and here because there is room.
+	closeWritten bool // our close frame is on the wire, or cannot get there
+	ended        bool // the stream is closed and everybody knows
 
 	stats stats
 	tr    transport

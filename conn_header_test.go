@@ -19,11 +19,13 @@ func TestHandshakeHeader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := tcpPair(t)
 			defer theirs.Close()
-			c, err := NewConn(ours, Handshake{Role: RoleServer, Header: h, Leftover: []byte{}}, nil)
+			c, err := NewConn(ours, Handshake{Role: RoleServer, Subprotocol: name, Header: h, Leftover: []byte{}}, nil)
 			require.NoError(t, err)
 			defer c.CloseNow()
 			require.Equal(t, h, c.Handshake().Header)
 			require.Nil(t, c.Handshake().Leftover)
+			require.Equal(t, name, c.Subprotocol())
+			require.Equal(t, name, c.Handshake().Subprotocol)
 			if h != nil {
 				c.Handshake().Header.Set("Upgrade", "changed")
 				require.Equal(t, h, c.Handshake().Header)

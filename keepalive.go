@@ -23,7 +23,7 @@ const (
 // ping's payload is its number, so that a pong for a later one answers the
 // earlier ones too: the peer may answer only the newest (RFC 6455, 5.5.3).
 //
-// 0 is never, in sentAt and asked.
+// Moments are those of moment, with 0 for never.
 type pings struct {
 	heard atomic.Int64 // when the last bytes came, or a moment before that
 

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"io"
+	"math"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -98,5 +99,15 @@ func TestKeepaliveCountsBytes(t *testing.T) {
 		ping, gone := p.look(asked+timeout, inflow, asked, timeout)
 		require.False(t, ping)
 		require.Equal(t, lost, gone)
+	}
+}
+
+// A timeout of centuries is one that can be added to a moment.
+func TestTimeoutsDoNotWrap(t *testing.T) {
+	const most = time.Duration(math.MaxInt64)
+	o := (&Options{WriteTimeout: most, ReadIdleTimeout: most, KeepaliveInterval: most, KeepaliveTimeout: most}).withDefaults(RoleClient)
+	for _, d := range []time.Duration{o.WriteTimeout, o.ReadIdleTimeout, o.KeepaliveInterval, o.KeepaliveTimeout} {
+		require.Greater(t, d, 50*365*24*time.Hour)
+		require.Greater(t, moment()+d, moment())
 	}
 }

@@ -29,8 +29,8 @@ type buffer struct {
 type bufferPools [maxBufferBits - minBufferBits + 1]sync.Pool
 
 // Buffers that are filled by one call, and those that grow, a message at a time. A
-// reply is framed while the message it answers is held: from pools of two kinds each is
-// the one that its processor gave back last, which costs half as much.
+// reply is framed while the message it answers is held: with one pool for both, every other
+// one would not be the one that its processor gave back last, and come from further away.
 var filled, grown bufferPools
 
 // newBuffer returns an empty buffer with room for at least n bytes.

@@ -40,7 +40,7 @@ type reader struct {
 	sparse    uint8          // how many reads in a row filled little of it
 	returned  uint32         // messages not yet in the stats
 	reads     uint32         // how many reads have begun
-	readsSeen uint32         // with mu: what reads was when closeTimer fired last (stillReading)
+	readsSeen uint32         // what reads was when closeTimer fired last (stillReading); with mu, and here because there is room
 	inflow    atomic.Uint64  // bytes received
 	asm       Assembler
 	recv      Receiver

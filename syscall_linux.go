@@ -3,12 +3,12 @@
 package websocket
 
 // The system calls of sockets that do not block, made without a word to Go's scheduler,
-// which wants to know of those that may. At 16 bytes that is a fiftieth of a message.
+// which wants to know of those that may. At 16 bytes that is a fiftieth of a message's time.
 //
 // What always holds: a call copies no more than quickBytes; the garbage collector may
 // have to wait for it. No other file uses unsafe. Who wants none sets the tag purego and
-// gets syscall_plain_linux.go instead, as does the race detector, which looks at every
-// read and write.
+// gets syscall_plain_linux.go and syscall_unix.go instead, as does the race detector, which
+// looks at every read and write.
 //
 // Who calls: transport_unix.go and socket_linux.go.
 

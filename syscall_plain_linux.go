@@ -2,12 +2,9 @@
 
 package websocket
 
-// The twin of syscall_linux.go: the same calls as package syscall makes them.
+// The twin of syscall_linux.go, together with syscall_unix.go.
 
 import "syscall"
-
-func sysRead(fd int, b []byte) (n int, err error)  { return syscall.Read(fd, b) }
-func sysWrite(fd int, b []byte) (n int, err error) { return syscall.Write(fd, b) }
 
 // sysWrite2 writes a and then b, neither of which is empty. The kernel is told that more
 // follows a, and sends both together.

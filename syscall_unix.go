@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build unix && (!linux || purego || race || msan || asan)
 
 package websocket
 

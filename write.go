@@ -118,7 +118,8 @@ func (c *Conn) Write(ctx context.Context, op Opcode, p []byte) error {
 
 // holdMessage is the short way through submit and holdLocked, for a small message behind
 // others that are held back: nearly all are that, where many come together. If this one is
-// anything else, it does nothing.
+// anything else, it does nothing. The Sender is not asked: the connection is open, and no
+// Writer is.
 func (c *Conn) holdMessage(ctx context.Context, op Opcode, p []byte) bool {
 	if len(p) > copyLimit || c.deflate != nil || c.watched(ctx).Err() != nil {
 		return false
