@@ -24,11 +24,14 @@ import (
 )
 
 const (
-	pollBatch   = 128                   // events taken from the kernel at once
-	pollWorkers = 16                    // idle goroutines that are kept
-	pollProcs   = 4                     // processors for each poller
-	pollLinger  = 20 * time.Millisecond // how long a poller without sockets stays
-	epollET     = uint32(1 << 31)       // syscall.EPOLLET is a negative number
+	pollBatch   = 128                    // events taken from the kernel at once
+	pollWorkers = 16                     // idle goroutines that are kept
+	pollProcs   = 4                      // processors for each poller
+	pollSpins   = 32                     // looks before a wait; about 8 microseconds
+	pollMisses  = 1023                   // waits without them, at most, after looks that were in vain
+	pollHold    = 250 * time.Microsecond // how long spinning goes on until Go's poller has its turn
+	pollLinger  = 20 * time.Millisecond  // how long a poller without sockets stays
+	epollET     = uint32(1 << 31)        // syscall.EPOLLET is a negative number
 	pollIn      = syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET
 	pollInOut   = pollIn | syscall.EPOLLOUT
 	pollBell    = syscall.EPOLLIN | epollET
@@ -55,6 +58,8 @@ type poller struct {
 
 	events [pollBatch]syscall.EpollEvent // the poller's goroutine's
 	found  [pollBatch]*socket
+	skip   int // how many waits are left in which spin does not look
+	misses int // what skip was at its last miss, and half of that for each hit since
 }
 
 // worker is a goroutine that serves. A send on wake ends its idleness.
@@ -155,7 +160,7 @@ func (p *poller) wait() {
 	for !p.over() {
 		n, err := syscall.EpollWait(p.epfd, p.events[:], -1)
 		if err == nil {
-			p.dispatch(p.events[:n])
+			p.follow(p.epfd, n)
 			runtime.Gosched() // who is ready goes first: what comes meanwhile is the next batch
 		}
 	}
@@ -174,16 +179,47 @@ func (p *poller) waitInGo() {
 	rc, err := epoll.SyscallConn()
 	for err == nil && !p.over() {
 		err = rc.Read(func(fd uintptr) bool {
-			n, err := syscall.EpollWait(int(fd), p.events[:], 0)
-			if err == syscall.EINTR || n == len(p.events) {
+			n, err := sysPoll(int(fd), p.events[:])
+			if full := p.follow(int(fd), n); full || err == syscall.EINTR {
 				p.ring() // or nothing would wake us for what is left
 			}
-			p.dispatch(p.events[:max(n, 0)])
 			return p.over()
 		})
 	}
 	epoll.Close()
 	p.wait() // which ends at once, unless Go's poller has refused us
+}
+
+// follow has run what the first n events were waited for, and what spinning finds behind
+// one that came alone. It tells whether there may be more.
+func (p *poller) follow(epfd, n int) (full bool) {
+	start := p.dispatch(n)
+	for now := start; n == 1 && now-start < pollHold; {
+		if n = p.spin(epfd); n > 0 {
+			now = p.dispatch(n)
+		}
+	}
+	return n == len(p.events)
+}
+
+// spin looks for the next events a few times, instead of a wait in the kernel: who talks
+// with one peer is likely to hear from it soon, and to sleep and be woken costs more than
+// to look. Where that is in vain more often than not it is done less and less.
+func (p *poller) spin(epfd int) (n int) {
+	if p.skip > 0 {
+		p.skip--
+		return 0
+	}
+	for range pollSpins {
+		runtime.Gosched() // who is ready goes first
+		if n, _ = sysPoll(epfd, p.events[:]); n > 0 {
+			p.misses /= 2
+			return n
+		}
+	}
+	p.misses = min(2*p.misses+1, pollMisses)
+	p.skip = p.misses
+	return 0
 }
 
 func (p *poller) over() bool {
@@ -192,9 +228,10 @@ func (p *poller) over() bool {
 	return p.stopped
 }
 
-// dispatch tells the sockets what happened, queues the services that waited for it,
-// and lets them run.
-func (p *poller) dispatch(events []syscall.EpollEvent) {
+// dispatch tells the sockets what happened, in the first n events, queues the services
+// that waited for it, and lets them run. It returns the moment that it was.
+func (p *poller) dispatch(n int) (now time.Duration) {
+	events := p.events[:max(n, 0)]
 	p.mu.Lock()
 	for i, ev := range events {
 		if int(ev.Fd) < len(p.socks) {
@@ -202,7 +239,7 @@ func (p *poller) dispatch(events []syscall.EpollEvent) {
 		}
 	}
 	p.mu.Unlock()
-	now := moment()
+	now = moment()
 	var first, last *service
 	for i, ev := range events {
 		s := p.found[i]
@@ -222,6 +259,7 @@ func (p *poller) dispatch(events []syscall.EpollEvent) {
 	if first != nil {
 		p.enqueue(first, last)
 	}
+	return now
 }
 
 // add begins to watch s.

@@ -582,6 +582,76 @@ func TestPollerEnds(t *testing.T) {
 	})
 }
 
+// idlePoller returns a poller without a goroutine, whose bell is the only descriptor.
+func idlePoller(t testing.TB) *poller {
+	epfd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	require.NoError(t, err)
+	bell, _, errno := syscall.RawSyscall(syscall.SYS_EVENTFD2, 1, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	require.Zero(t, errno)
+	t.Cleanup(func() {
+		syscall.Close(epfd)
+		syscall.Close(int(bell))
+	})
+	return &poller{epfd: epfd, bell: int(bell)}
+}
+
+// A poller that looks in vain before it waits leaves that out the next 1, 3, 7 times and
+// so on, up to 1023; each look that finds something halves it.
+func TestPollerSpin(t *testing.T) {
+	p := idlePoller(t)
+	for _, waits := range []int{1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 1023} {
+		require.Zero(t, p.spin(p.epfd))
+		require.Equal(t, waits, p.skip)
+		p.ring()
+		for range waits {
+			require.Zero(t, p.spin(p.epfd), "it looked")
+		}
+		before := p.misses
+		require.Equal(t, 1, p.spin(p.epfd))
+		require.Equal(t, before/2, p.misses)
+		p.misses = before
+	}
+}
+
+// It looks again only behind an event that came alone: where there are several, a sleep
+// makes the next batch larger.
+func TestPollerSpinsBehindOne(t *testing.T) {
+	p := idlePoller(t)
+	require.False(t, p.follow(p.epfd, 2))
+	require.Zero(t, p.misses)
+	require.False(t, p.follow(p.epfd, 0))
+	require.Zero(t, p.misses)
+	require.False(t, p.follow(p.epfd, 1))
+	require.Equal(t, 1, p.misses)
+	require.True(t, p.follow(p.epfd, pollBatch))
+}
+
+// A peer that answers whenever the poller looks does not keep it from Go's for ever.
+func TestPollerFollowEnds(t *testing.T) {
+	withProcs(t, 1)
+	p := idlePoller(t)
+	ringing := make(chan struct{})
+	stop, rings := make(chan struct{}), 0
+	go func() {
+		defer close(ringing)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				p.ring()
+				rings++
+				runtime.Gosched()
+			}
+		}
+	}()
+	require.False(t, p.follow(p.epfd, 1))
+	close(stop)
+	<-ringing
+	require.Greater(t, rings, 1)
+	require.LessOrEqual(t, p.misses, 1, "it did not end for want of events")
+}
+
 // A client that sends without a pause takes nothing away from another at the same
 // poller: its service goes back to the end of the queue behind each read.
 func TestPollerFlood(t *testing.T) {

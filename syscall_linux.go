@@ -1,14 +1,17 @@
-//go:build !purego && !race && !msan && !asan
+//go:build !purego && !race && !msan && !asan && !386 && !s390x
 
 package websocket
 
 // The system calls of sockets that do not block, made without a word to Go's scheduler,
-// which wants to know of those that may. At 16 bytes that is a fiftieth of a message's time.
+// which wants to know of those that may, and sets its own watchman going at each. At 16
+// bytes that is a fiftieth of a message's time, and half of it where messages come singly.
+// Those that only sockets have are the shorter ones: recvfrom and not read.
 //
 // What always holds: a call copies no more than quickBytes; the garbage collector may
 // have to wait for it. No other file uses unsafe. Who wants none sets the tag purego and
 // gets syscall_plain_linux.go and syscall_unix.go instead, as does the race detector, which
-// looks at every read and write.
+// looks at every read and write; and two architectures that package syscall has other
+// numbers for.
 //
 // Who calls: transport_unix.go and socket_linux.go.
 
@@ -24,7 +27,7 @@ func sysRead(fd int, b []byte) (n int, err error) {
 	if len(b) == 0 || len(b) > quickBytes {
 		return syscall.Read(fd, b)
 	}
-	return sysResult(syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))))
+	return sysResult(syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0))
 }
 
 // sysWrite is syscall.Write.
@@ -32,7 +35,7 @@ func sysWrite(fd int, b []byte) (n int, err error) {
 	if len(b) == 0 || len(b) > quickBytes {
 		return syscall.Write(fd, b)
 	}
-	return sysResult(syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b))))
+	return sysResult(syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0))
 }
 
 // sysWrite2 writes a and then b, neither of which is empty.
@@ -40,10 +43,17 @@ func sysWrite2(fd int, a, b []byte) (n int, err error) {
 	v := [2]syscall.Iovec{{Base: &a[0]}, {Base: &b[0]}}
 	v[0].SetLen(len(a))
 	v[1].SetLen(len(b))
+	m := syscall.Msghdr{Iov: &v[0]}
+	m.Iovlen = 2
 	if len(a)+len(b) > quickBytes {
-		return sysResult(syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v)), uintptr(len(v))))
+		return sysResult(syscall.Syscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&m)), syscall.MSG_NOSIGNAL))
 	}
-	return sysResult(syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v)), uintptr(len(v))))
+	return sysResult(syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&m)), syscall.MSG_NOSIGNAL))
+}
+
+// sysPoll is syscall.EpollWait that does not wait.
+func sysPoll(epfd int, events []syscall.EpollEvent) (n int, err error) {
+	return sysResult(syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0))
 }
 
 func sysResult(n, _ uintptr, errno syscall.Errno) (int, error) {

@@ -1,4 +1,4 @@
-//go:build purego || race || msan || asan
+//go:build purego || race || msan || asan || 386 || s390x
 
 package websocket
 
@@ -18,4 +18,8 @@ func sysWrite2(fd int, a, b []byte) (n int, err error) {
 		return n, nil
 	}
 	return n + max(m, 0), err
+}
+
+func sysPoll(epfd int, events []syscall.EpollEvent) (n int, err error) {
+	return syscall.EpollWait(epfd, events, 0)
 }

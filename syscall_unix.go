@@ -1,4 +1,4 @@
-//go:build unix && (!linux || purego || race || msan || asan)
+//go:build unix && (!linux || purego || race || msan || asan || 386 || s390x)
 
 package websocket
 
