@@ -186,7 +186,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		return nil, bad.answer(w, r)
 	}
 	hs := Handshake{Role: RoleServer, Subprotocol: u.protocol, Extensions: u.extensions, Header: r.Header}
-	stream := ownStream(conn)
+	stream, rest := ownStream(conn)
 	if err := u.send(stream, buffered, opts.HandshakeTimeout); err != nil {
 		stream.Close()
 		return nil, &HandshakeError{Reason: "the 101 response could not be written", Err: err}
@@ -196,6 +196,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 		hs.Leftover = append(hs.Leftover, early...)
 	}
+	hs.Leftover = append(hs.Leftover, rest...)
 	c, err := newConn(stream, hs, &opts.Options, u.ctx)
 	if err != nil {
 		stream.Close()
@@ -316,14 +317,12 @@ func hasFoldPrefix(s, prefix string) bool {
 }
 
 // ownStream returns what a connection is to be run over: conn, or its socket, if that
-// can wait at a poller of ours (poller_linux.go).
-func ownStream(conn net.Conn) io.ReadWriteCloser {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		if s := takeSocket(tcp); s != nil {
-			return s
-		}
+// can wait at a poller of ours (poller_linux.go), and what has been read from it.
+func ownStream(conn net.Conn) (stream io.ReadWriteCloser, rest []byte) {
+	if s, rest := takeSocket(conn); s != nil {
+		return s, rest
 	}
-	return conn
+	return conn, nil
 }
 
 // send writes the 101 response in one piece, and leaves the connection without

@@ -107,8 +107,9 @@ func (o Options) shared() *Options {
 	if last := lastOptions.Load(); last != nil && *last == o {
 		return last
 	}
-	lastOptions.Store(&o)
-	return &o
+	n := o // o itself would be allocated also where it is not kept
+	lastOptions.Store(&n)
+	return &n
 }
 
 // orDefault returns v, def if v is 0, and 0 if v is negative.

@@ -36,7 +36,8 @@ func tcpPair(t testing.TB) (server, client net.Conn) {
 func connPair(t testing.TB, opts *Options) (server, client *Conn) {
 	t.Helper()
 	s, c := tcpPair(t)
-	server, err := NewConn(ownStream(s), Handshake{Role: RoleServer}, opts)
+	stream, _ := ownStream(s)
+	server, err := NewConn(stream, Handshake{Role: RoleServer}, opts)
 	require.NoError(t, err)
 	client, err = NewConn(c, Handshake{Role: RoleClient}, opts)
 	require.NoError(t, err)

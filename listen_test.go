@@ -89,9 +89,17 @@ func TestRequestListenerLetsThrough(t *testing.T) {
 	for _, said := range []string{"\x16\x03\x01", "\x00", "\r\n", "\xFFGET", strings.Repeat("GET /", 1000)} {
 		requireNext(t, l, say(t, l, said), said)
 	}
-	gone := say(t, l, "")
-	gone.Close()
-	requireNext(t, l, gone, "")
+}
+
+// Who goes without having asked for anything is nobody's business.
+func TestRequestListenerForgetsWhoGoes(t *testing.T) {
+	leakCheck(t)
+	l := listener(t, time.Minute)
+	for _, half := range []string{"", "GET / HTTP/1.1\r\n"} {
+		say(t, l, half).Close()
+		const whole = "GET / HTTP/1.1\r\n\r\n"
+		requireNext(t, l, say(t, l, whole), whole)
+	}
 }
 
 // Half a request, or none, is a connection until the timeout and no longer.

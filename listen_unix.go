@@ -3,13 +3,14 @@
 package websocket
 
 import (
+	"io"
 	"net"
 	"os"
 	"syscall"
 )
 
 // awaitRequest waits until conn has a request's header, or what is none, in front of
-// it, or nothing any more. It leaves all of it there.
+// it, and leaves all of it there. If nothing comes any more it returns an error.
 func awaitRequest(conn net.Conn) error {
 	var s syscall.Conn
 	switch c := conn.(type) {
@@ -43,7 +44,10 @@ func lookAt(fd int) (enough bool, err error) {
 		n, _, err := syscall.Recvfrom(fd, b, syscall.MSG_PEEK)
 		switch err {
 		case nil:
-			return n == 0 || n == len(b) || !mayGrow(b[:n]), nil
+			if n == 0 {
+				return true, io.EOF
+			}
+			return n == len(b) || !mayGrow(b[:n]), nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return false, nil

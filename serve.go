@@ -115,6 +115,7 @@ type service struct {
 	ctx  context.Context
 	fn   func(Opcode, []byte) error
 	done sync.WaitGroup
+	held *requestConn // it is none, and waits for a request instead (listen_linux.go)
 
 	reads bool        // the reader's lock is held
 	err   error       // what Serve returns
@@ -162,6 +163,9 @@ func (sv *service) begin() {
 // turn runs a service until it has to wait, and parks it, or until it is over. again
 // tells that it was queued anew: there is more for it than one turn may take.
 func (sv *service) turn() (again bool) {
+	if sv.held != nil {
+		return sv.held.turn()
+	}
 	returned, over := false, false
 	defer func() {
 		if !returned {

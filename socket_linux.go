@@ -42,6 +42,7 @@ type socket struct {
 // flag at all, and who takes that away wakes it.
 type gate struct {
 	flags  atomic.Uint32
+	timed  atomic.Bool   // there has been a deadline
 	wake   chan struct{} // has room for one; made when first needed
 	parked *service      // who waits instead of a goroutine, while gateWaiting is set
 
@@ -57,9 +58,19 @@ const (
 	gateWaiting
 )
 
-// takeSocket takes the socket of conn, which is then closed. It returns nil, and conn
-// is as it was, if that cannot be done.
-func takeSocket(conn *net.TCPConn) *socket {
+// takeSocket takes the socket of conn, which is then closed, and what has been read from
+// it. It returns nil, and conn is as it was, if that cannot be done.
+func takeSocket(conn net.Conn) (s *socket, rest []byte) {
+	switch conn := conn.(type) {
+	case *requestConn:
+		return conn.take()
+	case *net.TCPConn:
+		return takeTCP(conn), nil
+	}
+	return nil, nil
+}
+
+func takeTCP(conn *net.TCPConn) *socket {
 	remote, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok || fakeClock() {
 		return nil
@@ -72,19 +83,28 @@ func takeSocket(conn *net.TCPConn) *socket {
 	if ctl := rc.Control(func(from uintptr) { fd, err = duplicate(from) }); ctl != nil || err != nil {
 		return nil
 	}
-	p, err := joinPoller()
+	s, err := newSocket(fd, remote.AddrPort())
 	if err != nil {
-		syscall.Close(fd)
-		return nil
-	}
-	s := &socket{fd: fd, poller: p, drained: true, remote: remote.AddrPort()}
-	s.users.Store(1)
-	if err := p.add(s); err != nil {
-		s.Close()
 		return nil
 	}
 	conn.Close() // it goes out of Go's poller
 	return s
+}
+
+// newSocket returns a socket that waits at a poller. fd is closed if that fails.
+func newSocket(fd int, remote netip.AddrPort) (*socket, error) {
+	p, err := joinPoller()
+	if err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	s := &socket{fd: fd, poller: p, drained: true, remote: remote}
+	s.users.Store(1)
+	if err := p.add(s); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // duplicate returns a second descriptor of what from is one of.
@@ -178,7 +198,21 @@ func (s *socket) LocalAddr() net.Addr {
 	return &net.TCPAddr{}
 }
 
-func (s *socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.remote) }
+func (s *socket) RemoteAddr() net.Addr { return tcpAddr(s.remote) }
+
+// tcpAddr is net.TCPAddrFromAddrPort in one piece of memory.
+func tcpAddr(a netip.AddrPort) net.Addr {
+	addr := new(struct {
+		net.TCPAddr
+		ip [16]byte
+	})
+	addr.ip = a.Addr().As16()
+	addr.IP, addr.Zone, addr.Port = addr.ip[:], a.Addr().Zone(), int(a.Port())
+	if a.Addr().Is4() {
+		addr.IP = addr.ip[12:]
+	}
+	return &addr.TCPAddr
+}
 
 // happened takes note of what the poller saw at the moment now, and returns the service
 // that waited for it.
@@ -293,11 +327,15 @@ func (s *socket) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.o
 
 // setDeadline opens g at t, in place of the time set before; never if t is zero.
 func (s *socket) setDeadline(g *gate, t time.Time) error {
+	if t.IsZero() && !g.timed.Load() && g.flags.Load()&gateClosed == 0 {
+		return nil // most are: net/http and Accept leave nothing to chance
+	}
 	g.mu.Lock()
 	if g.flags.Load()&gateClosed != 0 {
 		g.mu.Unlock()
 		return net.ErrClosed
 	}
+	g.timed.Store(true)
 	g.stopLocked()
 	turn := g.turn
 	g.flags.And(^uint32(gateExpired))

@@ -15,7 +15,14 @@ type socket struct {
 	turns, looked, drained bool
 }
 
-func takeSocket(*net.TCPConn) *socket { return nil }
+// requestConn is what a RequestListener of a platform with a poller holds.
+type requestConn struct{}
+
+func (*requestConn) turn() (again bool) { return false }
+
+func takeSocket(net.Conn) (*socket, []byte) { return nil, nil }
+
+func newSocketListener(net.Listener, time.Duration) net.Listener { return nil }
 
 func (*socket) read([]byte, int) ([]byte, *buffer, error) { return nil, nil, errors.ErrUnsupported }
 func (*socket) tryWrite([]byte) (int, error)              { return 0, errors.ErrUnsupported }

@@ -189,7 +189,7 @@ func TestWriteToSlowPeer(t *testing.T) {
 func TestWriteToSlowPeerOverTCP(t *testing.T) {
 	for name, over := range map[string]func(net.Conn) io.ReadWriteCloser{
 		"net.Conn": func(c net.Conn) io.ReadWriteCloser { return c },
-		"socket":   ownStream,
+		"socket":   func(c net.Conn) io.ReadWriteCloser { stream, _ := ownStream(c); return stream },
 	} {
 		t.Run(name, func(t *testing.T) { writeToSlowPeer(t, over) })
 	}

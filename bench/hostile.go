@@ -67,8 +67,8 @@ func scenarios() []scenario {
 		lie("declared-nolimit", "the same, read limit off", serveOptions{NoLimit: true}),
 		{"fragments", "100 connections send 131,000 one-byte fragments and never FIN", loadPlan{Conns: 100, Rounds: 131000}, serveOptions{}, judgeFragments},
 		{"pings", "one connection sends 10 × 65,536 pings and reads nothing", loadPlan{Conns: 1, Rounds: 10}, serveOptions{}, judgePings},
-		{"half-open", "5,000 connections begin a handshake and stop, RequestListener", loadPlan{Conns: 5000}, serveOptions{Hold: true}, judgeHandshakes(8)},
-		{"half-open-http", "the same, net/http alone", loadPlan{Conns: 5000}, serveOptions{}, judgeHandshakes(20)}, // its own two buffers of 4 KiB, and a stack of 8
+		{"half-open", "5,000 connections begin a handshake and stop, RequestListener", loadPlan{Conns: 5000}, serveOptions{}, judgeHandshakes(8)},
+		{"half-open-http", "the same, net/http alone", loadPlan{Conns: 5000}, serveOptions{Bare: true}, judgeHandshakes(20)}, // its own two buffers of 4 KiB, and a stack of 8
 		{"bomb", "100 connections send 1 MiB that inflates to 1 GiB, limit 1 MiB", loadPlan{Conns: 100}, serveOptions{Deflate: true}, judgeBomb},
 	}
 }

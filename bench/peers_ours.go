@@ -1,7 +1,7 @@
 // This module's own library, in the forms that users write: Serve, a loop of
 // Next and Write with and without batching of replies, and Read with a slice of
-// one's own. All behind net/http with Accept, and with the default options
-// (limits, keepalive and origin check included).
+// one's own. All behind net/http with RequestListener and Accept, as docs/production.md
+// has it, and with the default options (limits, keepalive and origin check included).
 //
 // The handler leaves net/http's goroutine, whose stack has grown while it
 // parsed the request, and goes on in one of its own, as websocket.Server does.
@@ -75,7 +75,7 @@ func serveOurServer(ln net.Listener, o serveOptions) error {
 }
 
 func ourListener(ln net.Listener, o serveOptions) net.Listener {
-	if !o.Hold {
+	if o.Bare {
 		return ln
 	}
 	return websocket.RequestListener(ln, readHeaderTimeout)

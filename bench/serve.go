@@ -30,7 +30,7 @@ type serveOptions struct {
 	Takeover  bool // … with context takeover, where the library can
 	Broadcast bool // send each message to all connections instead of echoing it
 	NoLimit   bool // read limit off (hostile peers)
-	Hold      bool // behind RequestListener (hostile peers)
+	Bare      bool // without RequestListener (hostile peers)
 	Heap      bool // every allocation is sampled, for the command `heap`
 	TLS       bool // over TLS, with a certificate of its own
 }

@@ -1,6 +1,6 @@
 module github.com/seed9f1f0156/websocket/interop
 
-go 1.25
+go 1.26.0
 
 replace github.com/seed9f1f0156/websocket => ../
 
@@ -11,6 +11,7 @@ require (
 	github.com/lxzan/gws v1.8.9
 	github.com/seed9f1f0156/websocket v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/net v0.62.0
 )
 
 require (
