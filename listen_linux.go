@@ -6,7 +6,7 @@ package websocket
 // is set on its socket, which inherits what it needs, and Accept finds it where it
 // would have been taken to.
 //
-// What always holds: a connection is in the list until net/http has it or it is
+// What always holds: a connection is in one of two lists until net/http has it or it is
 // closed. Until then one turn of its service at a time reads it; afterwards it is a
 // net.Conn, until Accept takes its socket, and one that is closed from then on.
 //
@@ -14,6 +14,7 @@ package websocket
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -31,18 +32,19 @@ type socketListener struct {
 	local   net.Addr        // of all connections; nil if each has its own
 	timeout time.Duration
 	start   sync.Once
-	ready   chan *requestConn
+	more    chan struct{} // has room for one: some may be ready
 	failed  chan error
 	closed  chan struct{}
 
-	mu          sync.Mutex
-	first, last *requestConn // those held, the oldest first
-	timer       *time.Timer  // for the first
-	over        bool
+	mu    sync.Mutex
+	held  requestConns // their requests are not whole
+	ready requestConns // they are, and nobody has asked for them
+	timer *time.Timer  // for those whose time is up first
+	over  bool
 }
 
-// listenReady is how many connections are ready and not asked for before a worker waits.
-const listenReady = 128
+// requestConns is a list, those first whose time is up first.
+type requestConns struct{ first, last *requestConn }
 
 // newSocketListener returns a listener that accepts the connections of l itself, or nil.
 func newSocketListener(l net.Listener, timeout time.Duration) net.Listener {
@@ -68,7 +70,7 @@ func newSocketListener(l net.Listener, timeout time.Duration) net.Listener {
 		own:      own,
 		waits:    os.NewFile(uintptr(second), "listener"),
 		timeout:  timeout,
-		ready:    make(chan *requestConn, listenReady),
+		more:     make(chan struct{}, 1),
 		failed:   make(chan error),
 		closed:   make(chan struct{}),
 	}
@@ -93,16 +95,38 @@ func setAccepted(fd int) error {
 func (l *socketListener) Accept() (net.Conn, error) {
 	l.start.Do(func() { go l.accept() })
 	for {
+		if c := l.next(); c != nil {
+			return c, nil
+		}
 		select {
-		case c := <-l.ready:
-			if l.remove(c) {
-				return c, nil
-			}
+		case <-l.more:
 		case err := <-l.failed:
 			return nil, err
 		case <-l.closed:
 			return nil, net.ErrClosed
 		}
+	}
+}
+
+// next returns a connection that is ready, or nil.
+func (l *socketListener) next() *requestConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.ready.first
+	if c != nil {
+		c.leaveLocked()
+	}
+	if l.ready.first != nil {
+		l.tell()
+	}
+	return c
+}
+
+// tell wakes an Accept that waits.
+func (l *socketListener) tell() {
+	select {
+	case l.more <- struct{}{}:
+	default:
 	}
 }
 
@@ -162,10 +186,10 @@ func (l *socketListener) hold(fd int, from syscall.Sockaddr) {
 	if err != nil {
 		return
 	}
-	c := &requestConn{l: l, due: moment() + l.timeout}
+	c := &requestConn{l: l}
 	c.sv.held = c
 	c.sock.Store(s)
-	if !l.add(c) {
+	if !l.enter(c, &l.held) {
 		s.Close()
 		return
 	}
@@ -189,49 +213,49 @@ func addrPort(from syscall.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// add puts c into the list.
-func (l *socketListener) add(c *requestConn) bool {
+// enter puts c into a list, for as long as timeout, and tells whether that could be done.
+func (l *socketListener) enter(c *requestConn, in *requestConns) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over {
-		return false
+	if l.over || in == &l.ready && c.in == nil {
+		return false // the listener is closed, or c's time is up
 	}
-	c.listed, c.before = true, l.last
-	if l.last == nil {
-		l.first = c
+	c.leaveLocked()
+	c.in, c.before, c.due = in, in.last, moment()+l.timeout
+	if in.last == nil {
+		in.first = c
 	} else {
-		l.last.after = c
+		in.last.after = c
 	}
-	l.last = c
+	in.last = c
 	if l.timer == nil {
 		l.timer = time.AfterFunc(l.timeout, l.expire)
 	}
 	return true
 }
 
-// remove takes c out of the list, and tells whether it was in it.
-func (l *socketListener) remove(c *requestConn) bool {
+// leave takes c out of its list.
+func (l *socketListener) leave(c *requestConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.removeLocked(c)
+	c.leaveLocked()
 }
 
-func (l *socketListener) removeLocked(c *requestConn) bool {
-	if !c.listed {
-		return false
+func (c *requestConn) leaveLocked() {
+	if c.in == nil {
+		return
 	}
 	if c.before == nil {
-		l.first = c.after
+		c.in.first = c.after
 	} else {
 		c.before.after = c.after
 	}
 	if c.after == nil {
-		l.last = c.before
+		c.in.last = c.before
 	} else {
 		c.after.before = c.before
 	}
-	c.listed, c.before, c.after = false, nil, nil
-	return true
+	c.in, c.before, c.after = nil, nil, nil
 }
 
 // expire closes those whose time is up.
@@ -239,19 +263,26 @@ func (l *socketListener) expire() {
 	now := moment()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.first != nil && l.first.due <= now {
-		l.closeFirstLocked()
+	next := forever + now
+	for _, in := range []*requestConns{&l.held, &l.ready} {
+		in.closeLocked(now)
+		if in.first != nil {
+			next = min(next, in.first.due)
+		}
 	}
 	l.timer = nil
-	if l.first != nil && !l.over {
-		l.timer = time.AfterFunc(l.first.due-now, l.expire)
+	if next < forever+now && !l.over {
+		l.timer = time.AfterFunc(next-now, l.expire)
 	}
 }
 
-func (l *socketListener) closeFirstLocked() {
-	c := l.first
-	l.removeLocked(c)
-	c.Close()
+// closeLocked closes those that are due at the moment to.
+func (in *requestConns) closeLocked(to time.Duration) {
+	for in.first != nil && in.first.due <= to {
+		c := in.first
+		c.leaveLocked()
+		c.Close()
+	}
 }
 
 func (l *socketListener) Close() error {
@@ -260,9 +291,8 @@ func (l *socketListener) Close() error {
 		l.over = true
 		close(l.closed)
 	}
-	for l.first != nil {
-		l.closeFirstLocked()
-	}
+	l.held.closeLocked(math.MaxInt64)
+	l.ready.closeLocked(math.MaxInt64)
 	if l.timer != nil {
 		l.timer.Stop()
 		l.timer = nil
@@ -279,9 +309,9 @@ type requestConn struct {
 	sv   service
 	sock atomic.Pointer[socket] // nil when it has been taken
 
-	due           time.Duration // the moment until which it is held; the rest is guarded by l.mu
-	listed        bool
+	in            *requestConns // the list it is in, or nil; guarded by l.mu, as is what follows
 	before, after *requestConn
+	due           time.Duration // the moment at which its time is up
 
 	rmu, wmu sync.Mutex // of whoever reads, or writes
 	head     []byte     // has been read and is not handed on yet
@@ -301,12 +331,11 @@ func (c *requestConn) turn() (again bool) {
 		return s.park(&c.sv)
 	case nil:
 		s.turns, s.woken = false, false
-		select {
-		case c.l.ready <- c:
-		case <-c.l.closed:
+		if c.l.enter(c, &c.l.ready) {
+			c.l.tell()
 		}
 	default:
-		c.l.remove(c)
+		c.l.leave(c)
 		s.Close()
 	}
 	return false

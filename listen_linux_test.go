@@ -82,25 +82,31 @@ func TestRequestListenerIsLikeNet(t *testing.T) {
 	}
 }
 
-// Those that have not asked for anything take no goroutine each.
+// Those that have not asked for anything take no goroutine each, nor those that have and
+// are not asked for.
 func TestRequestListenerTakesNoGoroutines(t *testing.T) {
 	leakCheck(t)
 	l := listener(t, time.Minute).(*socketListener)
 	acceptedBy(t, l)
 	before := runtime.NumGoroutine()
+	const half = "GET / HTTP/1.1\r\n"
 	for range 100 {
-		say(t, l, "GET / HTTP/1.1\r\n")
+		say(t, l, half)
+		say(t, l, wholeRequest)
 	}
 	until(t, "all of them, and as much as they said", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		n := 0
-		for c := l.first; c != nil; c = c.after {
-			if s := c.sock.Load(); s.in.flags.Load() == gateWaiting && len(c.head) == len("GET / HTTP/1.1\r\n") {
+		for c := l.held.first; c != nil; c = c.after {
+			if c.sock.Load().in.flags.Load() == gateWaiting && len(c.head) == len(half) {
 				n++
 			}
 		}
-		return n == 100
+		for c := l.ready.first; c != nil; c = c.after {
+			n++
+		}
+		return n == 200
 	})
 	require.Less(t, runtime.NumGoroutine(), before+20)
 	require.NoError(t, l.Close())
@@ -115,18 +121,18 @@ func TestRequestListenerExpires(t *testing.T) {
 	until(t, "both", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.first != l.last
+		return l.held.first != l.held.last
 	})
 	l.mu.Lock()
-	l.first.due = moment()
+	l.held.first.due = moment()
 	l.mu.Unlock()
 	l.expire()
 	_, err := first.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	l.mu.Lock()
 	require.NotNil(t, l.timer)
-	require.Equal(t, l.first, l.last)
-	l.first.due = moment()
+	require.Equal(t, l.held.first, l.held.last)
+	l.held.first.due = moment()
 	l.mu.Unlock()
 	l.expire()
 	_, err = second.Read(make([]byte, 1))
@@ -140,10 +146,14 @@ func TestRequestListenerForgetsWhoWaited(t *testing.T) {
 	l := listener(t, time.Minute).(*socketListener)
 	acceptedBy(t, l)
 	late := say(t, l, wholeRequest)
-	until(t, "a connection that is ready", func() bool { return len(l.ready) == 1 })
-	l.mu.Lock()
-	l.first.due = moment()
-	l.mu.Unlock()
+	until(t, "a connection that is ready", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.ready.first != nil {
+			l.ready.first.due = moment()
+		}
+		return l.ready.first != nil
+	})
 	l.expire()
 	_, err := io.Copy(io.Discard, late)
 	require.NoError(t, err)
