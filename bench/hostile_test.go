@@ -100,6 +100,11 @@ func TestShutdownOfAFewConnections(t *testing.T) {
 	require.NoError(t, shutdownMain([]string{"-conns", "40"}))
 }
 
+func TestOpenLoopOfAFewMessages(t *testing.T) {
+	require.NoError(t, openMain([]string{"-conns", "3", "-time", "50ms", "-reps", "1", "-rates", "500", "-peers", "serve,raw"}))
+	require.Error(t, openMain([]string{"-rates", "0", "-peers", "raw"}))
+}
+
 func TestBombInflatesToWhatItSays(t *testing.T) {
 	b, err := bomb(8 << 20)
 	require.NoError(t, err)

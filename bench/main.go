@@ -7,6 +7,7 @@
 //	go run ./bench report FILE… tables and charts of earlier runs
 //	go run ./bench profile      where a server's time goes, and its system calls
 //	go run ./bench hostile      memory of hostile connections, against bounds
+//	go run ./bench open         messages that come when they please, not behind an echo
 //	go run ./bench shutdown     how long 10,000 connections take to say goodbye
 //
 // This file is the command line; plan.go is the order of measurements. The
@@ -31,6 +32,7 @@ var subcommands = map[string]func([]string) error{
 	"hostile":  hostileMain,
 	"shutdown": shutdownMain,
 	"tls":      tlsMain,
+	"open":     openMain,
 	"peers":    peersMain,
 	"report":   reportMain,
 }

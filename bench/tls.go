@@ -108,21 +108,21 @@ func tlsClients(addr string, raw bool, n int) (open []net.Conn, err error) {
 		}
 		open = append(open, c)
 		c.SetDeadline(time.Now().Add(10 * time.Second))
-		if err := tlsEcho(c, raw); err != nil {
+		if err := echoOnce(c, raw); err != nil {
 			return open, err
 		}
 	}
 	return open, nil
 }
 
-const tlsRequest = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+const upgradeRequest = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-func tlsEcho(c net.Conn, raw bool) error {
+func echoOnce(c net.Conn, raw bool) error {
 	payload := []byte("sixteen octets..")
 	sent, want := payload, payload
 	if !raw {
-		if _, err := io.WriteString(c, tlsRequest); err != nil {
+		if _, err := io.WriteString(c, upgradeRequest); err != nil {
 			return err
 		}
 		if err := skipHead(c); err != nil {
