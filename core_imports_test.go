@@ -128,16 +128,18 @@ func TestUnsafe(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{file}, users)
-	for _, pure := range []bool{true, false} {
-		for name, wanted := range map[string]bool{file: !pure, "syscall_plain_linux.go": pure, "syscall_unix.go": pure} {
+	for _, of := range []struct {
+		arch, tag string
+		raw       bool
+	}{
+		{"amd64", "", true}, {"arm64", "", true}, {"amd64", "purego", false}, {"386", "", false}, {"s390x", "", false},
+	} {
+		for name, wanted := range map[string]bool{file: of.raw, "syscall_plain_linux.go": !of.raw, "syscall_unix.go": !of.raw} {
 			ctx := build.Default
-			ctx.GOOS, ctx.BuildTags = "linux", nil
-			if pure {
-				ctx.BuildTags = []string{"purego"}
-			}
+			ctx.GOOS, ctx.GOARCH, ctx.BuildTags = "linux", of.arch, []string{of.tag}
 			built, err := ctx.MatchFile(".", name)
 			require.NoError(t, err)
-			require.Equal(t, wanted, built, "%s with purego %v", name, pure)
+			require.Equal(t, wanted, built, "%s with %+v", name, of)
 		}
 	}
 }
