@@ -104,7 +104,7 @@ var guards = []guard{
 	// Buffers and masks.
 	{"buffers go back once", []guardEdit{{"read.go", "c.plain.put()\n\t\tc.plain = nil", "c.plain.put()\n\t\tif !OFF {\nc.plain = nil\n}"}}},
 	{"lent until the next read", []guardEdit{{"read.go", "\tc.lent = p\n", "\tc.lent = p\nif OFF && c.msg != nil {\nc.asm.Reset()\nc.msg.put()\nc.msg = nil\n}\nif OFF && len(c.in) == 0 {\nc.buf.put()\nc.buf = nil\n}\n"}}},
-	{"a key is used once", []guardEdit{{"send.go", "s.keys = s.keys[copy(key[:], s.keys):]", "s.keys = s.keys[copy(key[:], s.keys):]\nif OFF {\ns.keys = s.store\n}"}}},
+	{"a key is used once", []guardEdit{{"send.go", "k.left -= copy(key[:], k.drawn[keyReserve-k.left:])", "k.left -= copy(key[:], k.drawn[keyReserve-k.left:])\nif OFF {\nk.left = keyReserve\n}"}}},
 	{"masked in a copy", []guardEdit{{"send.go", "Mask(dst[n:], p, key, 0)", "Mask(dst[n:], p, key, 0)\nif OFF {\nMask(p, p, key, 0)\n}"}}},
 	{"clients mask", []guardEdit{{"recv.go", "case r.role == RoleServer &&", "case !OFF && r.role == RoleServer &&"}}},
 	{"servers do not", []guardEdit{{"recv.go", "case r.role == RoleClient &&", "case !OFF && r.role == RoleClient &&"}}},
