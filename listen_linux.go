@@ -187,7 +187,7 @@ func (l *socketListener) hold(fd int, from syscall.Sockaddr) {
 		return
 	}
 	c := &requestConn{l: l}
-	c.sv.held = c
+	c.sv.held = c.turn
 	c.sock.Store(s)
 	if !l.enter(c, &l.held) {
 		s.Close()

@@ -115,7 +115,7 @@ type service struct {
 	ctx  context.Context
 	fn   func(Opcode, []byte) error
 	done sync.WaitGroup
-	held *requestConn // it is none, and waits for a request instead (listen_linux.go)
+	held func() (again bool) // what a turn is instead, while no Serve has it (listen_linux.go)
 
 	reads bool        // the reader's lock is held
 	err   error       // what Serve returns
@@ -164,7 +164,7 @@ func (sv *service) begin() {
 // tells that it was queued anew: there is more for it than one turn may take.
 func (sv *service) turn() (again bool) {
 	if sv.held != nil {
-		return sv.held.turn()
+		return sv.held()
 	}
 	returned, over := false, false
 	defer func() {

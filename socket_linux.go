@@ -62,7 +62,7 @@ const (
 // it. It returns nil, and conn is as it was, if that cannot be done.
 func takeSocket(conn net.Conn) (s *socket, rest []byte) {
 	switch conn := conn.(type) {
-	case *requestConn:
+	case interface{ take() (*socket, []byte) }: // a requestConn, which programs without a RequestListener do not contain
 		return conn.take()
 	case *net.TCPConn:
 		return takeTCP(conn), nil

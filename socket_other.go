@@ -15,11 +15,6 @@ type socket struct {
 	turns, looked, drained bool
 }
 
-// requestConn is what a RequestListener of a platform with a poller holds.
-type requestConn struct{}
-
-func (*requestConn) turn() (again bool) { return false }
-
 func takeSocket(net.Conn) (*socket, []byte) { return nil, nil }
 
 func newSocketListener(net.Listener, time.Duration) net.Listener { return nil }
