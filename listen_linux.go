@@ -28,7 +28,8 @@ import (
 type socketListener struct {
 	net.Listener
 	own     syscall.RawConn // of Listener: the descriptor to accept at
-	waits   *os.File        // a second one, since net's cannot be waited at without an Accept
+	second  *os.File        // and another, since net's cannot be waited at without its Accept
+	waits   syscall.RawConn // of second
 	local   net.Addr        // of all connections; nil if each has its own
 	timeout time.Duration
 	start   sync.Once
@@ -53,23 +54,25 @@ func newSocketListener(l net.Listener, timeout time.Duration) net.Listener {
 		return nil
 	}
 	own, err := tcp.SyscallConn()
+	if err != nil || own.Control(func(fd uintptr) { err = setAccepted(int(fd)) }) != nil || err != nil {
+		return nil
+	}
+	fd, err := duplicateOf(own)
 	if err != nil {
 		return nil
 	}
-	var second int
-	ctl := own.Control(func(fd uintptr) {
-		if err = setAccepted(int(fd)); err == nil {
-			second, err = duplicate(fd)
-		}
-	})
-	if ctl != nil || err != nil {
+	second := os.NewFile(uintptr(fd), "listener")
+	waits, err := second.SyscallConn()
+	if err != nil {
+		second.Close()
 		return nil
 	}
 	s := &socketListener{
 		Listener: tcp,
 		own:      own,
-		waits:    os.NewFile(uintptr(second), "listener"),
-		timeout:  timeout,
+		second:   second,
+		waits:    waits,
+		timeout:  min(timeout, forever), // what is added to a moment
 		more:     make(chan struct{}, 1),
 		failed:   make(chan error),
 		closed:   make(chan struct{}),
@@ -144,9 +147,7 @@ func (l *socketListener) accept() {
 		return err != syscall.EAGAIN
 	}
 	for {
-		if rc, failed := l.waits.SyscallConn(); failed != nil {
-			err = failed
-		} else if failed := rc.Read(once); failed != nil {
+		if failed := l.waits.Read(once); failed != nil {
 			err = failed
 		}
 		if err == nil {
@@ -263,7 +264,7 @@ func (l *socketListener) expire() {
 	now := moment()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	next := forever + now
+	next := time.Duration(math.MaxInt64)
 	for _, in := range []*requestConns{&l.held, &l.ready} {
 		in.closeLocked(now)
 		if in.first != nil {
@@ -271,7 +272,7 @@ func (l *socketListener) expire() {
 		}
 	}
 	l.timer = nil
-	if next < forever+now && !l.over {
+	if next < math.MaxInt64 && !l.over {
 		l.timer = time.AfterFunc(next-now, l.expire)
 	}
 }
@@ -298,7 +299,7 @@ func (l *socketListener) Close() error {
 		l.timer = nil
 	}
 	l.mu.Unlock()
-	l.waits.Close() // and again, which it says is an error
+	l.second.Close() // and again, which it says is an error
 	return l.Listener.Close()
 }
 

@@ -190,8 +190,8 @@ func (p *poller) waitInGo() {
 	p.wait() // which ends at once, unless Go's poller has refused us
 }
 
-// follow has run what the first n events were waited for, and what spinning finds behind
-// one that came alone. It tells whether there may be more.
+// follow dispatches n events, and behind one that came alone those that spinning finds.
+// It tells whether there may be more.
 func (p *poller) follow(epfd, n int) (full bool) {
 	start := p.dispatch(n)
 	for now := start; n == 1 && now-start < pollHold; {

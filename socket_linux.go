@@ -79,8 +79,8 @@ func takeTCP(conn *net.TCPConn) *socket {
 	if err != nil {
 		return nil
 	}
-	var fd int
-	if ctl := rc.Control(func(from uintptr) { fd, err = duplicate(from) }); ctl != nil || err != nil {
+	fd, err := duplicateOf(rc)
+	if err != nil {
 		return nil
 	}
 	s, err := newSocket(fd, remote.AddrPort())
@@ -105,6 +105,14 @@ func newSocket(fd int, remote netip.AddrPort) (*socket, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// duplicateOf returns a second descriptor of what rc has one of.
+func duplicateOf(rc syscall.RawConn) (fd int, err error) {
+	if ctl := rc.Control(func(from uintptr) { fd, err = duplicate(from) }); ctl != nil {
+		return 0, ctl
+	}
+	return fd, err
 }
 
 // duplicate returns a second descriptor of what from is one of.

@@ -3,9 +3,10 @@
 package websocket
 
 // The system calls of sockets that do not block, made without a word to Go's scheduler,
-// which wants to know of those that may, and sets its own watchman going at each. At 16
-// bytes that is a fiftieth of a message's time, and half of it where messages come singly.
-// Those that only sockets have are the shorter ones: recvfrom and not read.
+// which wants to know of those that may, and starts a watchman of its own when the
+// program has been asleep. That is a fiftieth of a message's time at 16 bytes on a busy
+// server, and half of it where messages come singly. Calls that only sockets have are the
+// shorter ones: recvfrom and not read.
 //
 // What always holds: a call copies no more than quickBytes; the garbage collector may
 // have to wait for it. No other file uses unsafe. Who wants none sets the tag purego and
@@ -13,7 +14,7 @@ package websocket
 // looks at every read and write; and two architectures that package syscall has other
 // numbers for.
 //
-// Who calls: transport_unix.go and socket_linux.go.
+// Who calls: transport_unix.go, socket_linux.go and poller_linux.go.
 
 import (
 	"syscall"
