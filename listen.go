@@ -16,7 +16,7 @@ import (
 
 // RequestListener returns a listener for an [http.Server] that takes connections from
 // l and hands each over when the header of its first request has come whole. A client
-// that stops half-way, or drips, costs a sixteenth of what it costs net/http until then,
+// that stops half-way, or drips, costs a tenth of what it costs net/http until then,
 // and is disconnected after timeout; 0 means 10 seconds. What is larger than 4 KiB, or
 // is no text, as TLS is none, is handed over as it comes: put tls.NewListener around this
 // listener, and not the other way about.
