@@ -107,7 +107,7 @@ func (c *Conn) dropEvent(ctx context.Context) error {
 		c.forgetMessage() // a read was given up in the middle of it
 		return nil
 	}
-	p, done := c.asm.Add(ev)
+	p, done := c.joiner().Add(ev)
 	if !done {
 		return nil
 	}

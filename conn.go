@@ -11,7 +11,6 @@ package websocket
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -48,6 +47,8 @@ type Options struct {
 	// 64 KiB of a message that the ping waits behind. A peer that does not is gone:
 	// reads and writes return [ErrPeerTimeout]. 0 means 30 and 10 seconds on servers,
 	// and off on clients unless an interval is set; a negative interval means off.
+	// Where one timer is for many connections, on Linux, each may come later by an
+	// eighth of the shorter.
 	KeepaliveInterval, KeepaliveTimeout time.Duration
 	// Batch holds replies back while further input is already buffered, so that
 	// they go out in one system call: at the latest before a read waits, at 16 KiB,
@@ -131,7 +132,7 @@ type Handshake struct {
 	// or empty (RFC 6455, section 9.1).
 	Extensions string
 	// Header is the request's on a server and the answer's on a client. It may be
-	// nil. The connection keeps it in a third of its space.
+	// nil. The connection keeps it in a quarter of its space.
 	Header http.Header
 	// Leftover is what was read past the end of the handshake. These bytes belong
 	// to the connection, which takes the slice over.
@@ -162,6 +163,7 @@ type Conn struct {
 	// With mu, and here because there is room.
 	closeWritten bool // our close frame is on the wire, or cannot get there
 	ended        bool // the stream is closed and everybody knows
+	tells        bool // server is told of the end
 
 	stats stats
 	tr    transport
@@ -175,9 +177,9 @@ type Conn struct {
 	err        error      // the first permanent error
 	unclean    error      // why the closing handshake was not completed
 	closeTimer *time.Timer
-	ctx        context.Context         // of Context; before that is asked for the first time its parent
+	ctx        context.Context         // what Context stands for, or before anybody needs that its parent
 	cancel     context.CancelCauseFunc // of ctx, once it has been made
-	onEnd      func()                  // of the Server that knows the connection
+	server     *Server                 // that knows the connection, if one does
 }
 
 // NewConn runs the protocol over a stream on which the opening handshake is
@@ -200,13 +202,13 @@ func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.
 	c := &Conn{
 		opts: opts.withDefaults(hs.Role).shared(),
 		role: hs.Role,
-		hs:   settle(hs),
+		hs:   settle(&hs),
 		ctx:  parent,
 	}
 	if err := c.initDeflate(); err != nil {
 		return nil, err
 	}
-	c.tr.init(rw, c.interrupted)
+	c.tr.init(rw, c)
 	if k, w := c.opts.KeepaliveTimeout, c.opts.WriteTimeout; c.opts.KeepaliveInterval == 0 || w > 0 && w <= k {
 		c.tr.enlarge() // the keepalive does not look at a message that is being written before its time is up
 	}
@@ -230,95 +232,60 @@ func (c *Conn) Handshake() Handshake {
 	return Handshake{Role: c.role, Subprotocol: protocol, Extensions: extensions, Header: header.header()}
 }
 
-// settled is a Handshake as the connection keeps it: one string, where the map and the
-// slices of a header are half a kilobyte and more. It is the subprotocol, the extensions,
-// and for each name in the header itself, how many values it has, and these; every text
-// stands behind its length.
-type settled string
-
-func settle(hs Handshake) settled {
-	buf := newBuffer(1 << minBufferBits)
-	defer buf.put()
-	b := appendText(appendText(buf.b, hs.Subprotocol), hs.Extensions)
-	for name, values := range hs.Header {
-		b = binary.AppendUvarint(appendText(b, name), uint64(len(values)))
-		for _, v := range values {
-			b = appendText(b, v)
-		}
-	}
-	return settled(b)
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// parts returns what s begins with, and the rest, which is the header.
-func (s settled) parts() (protocol, extensions string, rest settled) {
-	protocol, extensions = s.text(), s.text()
-	return protocol, extensions, s
-}
-
-// header makes the header of what parts leaves, nil if it was empty.
-func (s settled) header() http.Header {
-	if s == "" {
-		return nil
-	}
-	h := make(http.Header)
-	for s != "" {
-		name := s.text()
-		values := make([]string, s.number())
-		for i := range values {
-			values[i] = s.text()
-		}
-		h[name] = values
-	}
-	return h
-}
-
-// number takes the number that s begins with.
-func (s *settled) number() int {
-	n, size := binary.Uvarint([]byte((*s)[:min(len(*s), binary.MaxVarintLen64)]))
-	*s = (*s)[size:]
-	return int(n)
-}
-
-// text takes the text that s begins with.
-func (s *settled) text() string {
-	n := s.number()
-	text := string((*s)[:n])
-	*s = (*s)[n:]
-	return text
-}
-
 // Context returns a context with the values of the request that the connection
 // came by, but not its cancellation: it ends when the connection ends, with the
 // connection's error as its cause. It is for work that makes no sense without
 // the connection.
-func (c *Conn) Context() context.Context {
+func (c *Conn) Context() context.Context { return (*connContext)(c) }
+
+// connContext is what Context returns: the Conn itself, so that it costs nothing. What can
+// be waited for is made when somebody first asks for it. A read or write under it needs no
+// watching: what ends it ends them.
+type connContext Conn
+
+// made returns the context that x stands for, and true, once x has ended, or somebody
+// has wanted it; before that the parent.
+func (x *connContext) made(wanted bool) (ctx context.Context, made bool) {
+	c := (*Conn)(x)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cancel == nil {
-		var ctx context.Context
-		ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.ctx))
-		c.ctx = &connContext{ctx, c}
-		if c.stateNow() == stateClosed {
+	ended := c.stateNow() == stateClosed
+	if c.cancel == nil && (wanted || ended) {
+		c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.ctx))
+		if ended {
 			c.cancel(c.err)
 		}
 	}
-	return c.ctx
+	return c.ctx, c.cancel != nil
 }
 
-// connContext is what Context returns. A read or write under it needs no
-// watching: what ends it ends them.
-type connContext struct {
-	context.Context
-	c *Conn
+func (x *connContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+func (x *connContext) String() string                          { return "websocket.Conn.Context" }
+
+func (x *connContext) Done() <-chan struct{} {
+	ctx, _ := x.made(true)
+	return ctx.Done()
+}
+
+func (x *connContext) Err() error {
+	if ctx, made := x.made(false); made {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Value is also where package context finds what to derive others from, and the cause.
+func (x *connContext) Value(key any) any {
+	ctx, made := x.made(false)
+	if !made {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return ctx.Value(key)
 }
 
 // watched returns the context that can interrupt a call under ctx.
 func (c *Conn) watched(ctx context.Context) context.Context {
-	if own, ok := ctx.(*connContext); ok && own.c == c {
+	if own, ok := ctx.(*connContext); ok && (*Conn)(own) == c {
 		return context.Background()
 	}
 	return ctx
@@ -580,18 +547,14 @@ func (c *Conn) awaitReading() {
 	}
 }
 
-// whenEnded has fn called when the connection has ended, or now if it has. It is
-// deferred, and can recover from what Hooks.Close panics with.
-func (c *Conn) whenEnded(fn func()) {
+// join makes s the connection's Server, which is told when it ends, unless it has: then
+// it returns false.
+func (c *Conn) join(s *Server) bool {
 	c.mu.Lock()
-	ended := c.stateNow() == stateClosed
-	if !ended {
-		c.onEnd = fn
-	}
-	c.mu.Unlock()
-	if ended {
-		fn()
-	}
+	defer c.mu.Unlock()
+	c.server = s
+	c.tells = c.stateNow() != stateClosed
+	return c.tells
 }
 
 // end closes the stream and lets go of all that hangs on the connection. The
@@ -607,7 +570,7 @@ func (c *Conn) end(orderly bool) {
 	if c.cancel != nil {
 		c.cancel(err)
 	}
-	onEnd := c.onEnd
+	server, tells := c.server, c.tells
 	c.mu.Unlock()
 	c.endWriter(err)
 	defer func() { // also if the hook panics
@@ -616,8 +579,8 @@ func (c *Conn) end(orderly bool) {
 		c.tellLocked()
 		c.mu.Unlock()
 	}()
-	if onEnd != nil {
-		defer onEnd()
+	if tells {
+		defer server.leave(c)
 	}
 	c.opts.Hooks.close(c, err)
 }

@@ -41,6 +41,6 @@ func BenchmarkSettle(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		settle(Handshake{Header: h})
+		settle(&Handshake{Header: h})
 	}
 }

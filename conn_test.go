@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -156,4 +157,10 @@ func TestAllocations(t *testing.T) {
 			require.Zero(t, allocs, "%d bytes", n)
 		}
 	}
+}
+
+// A connection is as large as it may be without taking the next size that Go's allocator
+// has, 128 bytes more: 896, of which it needs 8 itself.
+func TestConnSize(t *testing.T) {
+	require.LessOrEqual(t, reflect.TypeFor[Conn]().Size(), uintptr(896-8))
 }

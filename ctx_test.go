@@ -3,8 +3,10 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -326,5 +328,76 @@ func TestMisuse(t *testing.T) {
 		require.ErrorIs(t, <-waiting, net.ErrClosed)
 		<-clientReads.Done()
 		client.Close(StatusNormalClosure, "")
+	})
+}
+
+// Context costs nothing until somebody waits for its end, and is a context like others:
+// it has the values of the parent and not its end, what is derived from it ends with it,
+// and the cause is the connection's error, whether that came before it was asked for or
+// after.
+func TestConnContext(t *testing.T) {
+	type key struct{}
+	parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "v"))
+	defer cancel()
+	for _, waited := range []bool{false, true} {
+		ours, theirs := net.Pipe()
+		c, err := newConn(ours, Handshake{Role: RoleServer}, nil, parent)
+		require.NoError(t, err)
+		cancel()
+		require.Zero(t, testing.AllocsPerRun(10, func() { _ = c.Context().Err() }))
+		ctx := c.Context()
+		require.Equal(t, "v", ctx.Value(key{}))
+		require.Nil(t, ctx.Value("k"))
+		require.NoError(t, context.Cause(ctx), "and not the parent's")
+		require.Equal(t, "websocket.Conn.Context", fmt.Sprint(ctx))
+		_, limited := ctx.Deadline()
+		require.False(t, limited)
+		var derived context.Context
+		if waited {
+			var stop func()
+			derived, stop = context.WithCancel(context.WithValue(ctx, "k", "w"))
+			defer stop()
+			require.NoError(t, derived.Err())
+		}
+		c.CloseNow()
+		<-ctx.Done()
+		require.Equal(t, context.Canceled, ctx.Err())
+		require.ErrorIs(t, context.Cause(ctx), net.ErrClosed)
+		require.Equal(t, "v", ctx.Value(key{}))
+		if !waited {
+			var stop func()
+			derived, stop = context.WithCancel(ctx)
+			defer stop()
+		}
+		<-derived.Done()
+		require.ErrorIs(t, context.Cause(derived), net.ErrClosed)
+		theirs.Close()
+	}
+}
+
+// The cause is there also if nobody has asked for anything before the end.
+func TestConnContextAfterTheEnd(t *testing.T) {
+	server, client := pipePair(t, nil)
+	client.CloseNow()
+	server.CloseNow()
+	require.ErrorIs(t, context.Cause(server.Context()), net.ErrClosed)
+	require.Equal(t, context.Canceled, server.Context().Err())
+}
+
+// What waits for the end of a connection's context costs no goroutine.
+func TestConnContextAfterFunc(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client := pipePair(t, &Options{KeepaliveInterval: -1})
+		before := runtime.NumGoroutine()
+		told := false
+		stop := context.AfterFunc(server.Context(), func() { told = true })
+		other := context.AfterFunc(server.Context(), func() { t.Error("it was stopped") })
+		require.True(t, other())
+		require.Equal(t, before, runtime.NumGoroutine())
+		client.CloseNow()
+		server.CloseNow()
+		synctest.Wait()
+		require.True(t, told)
+		require.False(t, stop())
 	})
 }

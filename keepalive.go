@@ -2,7 +2,7 @@ package websocket
 
 // Is the peer still there? Ping asks once, for a caller who waits for the pong;
 // the keepalive asks whenever nothing has come for an interval. One timer for a
-// connection, no goroutine.
+// connection, or one for all those at a poller; no goroutine.
 
 import (
 	"context"
@@ -34,10 +34,10 @@ type pings struct {
 	waiting []*pinger // in the order of their numbers
 	gone    error     // the connection's, when it has ended
 
-	timer  *time.Timer
+	timer  *time.Timer   // nil where there is an alarm instead (alarm_linux.go)
 	asked  time.Duration // when the keepalive pinged; 0 if it does not wait
 	since  time.Duration // from when on it waits
-	due    time.Duration // when the timer should fire
+	due    time.Duration // when keepalive should be called
 	unsent bool          // its ping waits behind a message that is being written
 	over   bool          // the timer is not to be set again
 
@@ -155,7 +155,18 @@ func (c *Conn) startKeepalive() {
 	now := moment()
 	c.pings.heard.Store(int64(now))
 	c.pings.due = now + c.opts.KeepaliveInterval
-	c.pings.timer = time.AfterFunc(c.opts.KeepaliveInterval, c.keepalive)
+	if c.tr.sock == nil {
+		c.pings.timer = time.AfterFunc(c.opts.KeepaliveInterval, c.keepalive)
+	}
+	c.alarmLocked()
+}
+
+// alarmLocked sees to it that keepalive is called when it is due, or soon after, on a
+// connection that has no timer for that, with pmu held.
+func (c *Conn) alarmLocked() {
+	if c.tr.sock != nil && !c.pings.over {
+		c.tr.sock.alarm(c, c.pings.due, min(c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout))
+	}
 }
 
 func (c *Conn) stopKeepalive() {
@@ -175,7 +186,7 @@ func (c *Conn) heard(n int) {
 	}
 }
 
-// keepalive is what the timer calls. Any byte received is life. A peer that has
+// keepalive is what the timer calls, or the poller's. Any byte received is life. A peer that has
 // been silent for the interval is pinged, and if nothing has come when the timeout
 // has passed, it is gone: so it is found within both of its last byte.
 //
@@ -190,6 +201,9 @@ func (c *Conn) keepalive() {
 	ping, lost := c.pings.look(moment(), c.inflow.Load(), c.opts.KeepaliveInterval, c.opts.KeepaliveTimeout)
 	if ping {
 		c.pings.wasOut = c.tr.moved.Load()
+	}
+	if !lost {
+		c.alarmLocked()
 	}
 	c.pings.pmu.Unlock()
 	switch {
@@ -215,8 +229,8 @@ func (c *Conn) excused() bool {
 	p.wasOut, p.wasRead = out, reads
 	if ours && !p.over {
 		p.since = moment()
-		p.due = p.since + c.opts.KeepaliveTimeout
-		p.timer.Reset(c.opts.KeepaliveTimeout)
+		p.waitLocked(p.since, c.opts.KeepaliveTimeout)
+		c.alarmLocked()
 	}
 	return ours
 }
@@ -255,7 +269,7 @@ func (c *Conn) timeoutCause() error {
 }
 
 // look decides, with pmu held, what the keepalive does now: give the peer up, ping
-// it, or wait. It sets the timer anew.
+// it, or wait, and for how long.
 func (p *pings) look(now time.Duration, inflow uint64, interval, timeout time.Duration) (ping, lost bool) {
 	if p.over {
 		return false, false
@@ -278,7 +292,14 @@ func (p *pings) look(now time.Duration, inflow uint64, interval, timeout time.Du
 	default:
 		p.asked = 0
 	}
-	p.due = now + wait
-	p.timer.Reset(wait)
+	p.waitLocked(now, wait)
 	return ping, false
+}
+
+// waitLocked makes the keepalive due at wait from now.
+func (p *pings) waitLocked(now, wait time.Duration) {
+	p.due = now + wait
+	if p.timer != nil {
+		p.timer.Reset(wait)
+	}
 }

@@ -49,6 +49,8 @@ type poller struct {
 	mu    sync.Mutex
 	socks []*socket // by descriptor
 
+	alarms alarms
+
 	wmu     sync.Mutex
 	first   *service // the queue
 	last    *service
@@ -285,6 +287,7 @@ func (p *poller) addOut(s *socket) error {
 // remove forgets s, before its descriptor is closed and can be another's. That it is
 // closed ends the watch.
 func (p *poller) remove(s *socket) {
+	p.alarms.remove(s.fd)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.socks[s.fd] = nil

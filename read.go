@@ -62,10 +62,17 @@ func (c *Conn) initReader(leftover []byte) {
 		Frames:  c.opts.MaxFrames,
 		Empty:   maxEmptyFrames,
 	})
-	c.asm.Grow = c.growMessage
 	c.class = minBufferBits
 	c.in = leftover
 	c.inflow.Store(uint64(len(leftover)))
+}
+
+// joiner returns the Assembler, which most connections never need.
+func (c *Conn) joiner() *Assembler {
+	if c.asm.Grow == nil {
+		c.asm.Grow = c.growMessage
+	}
+	return &c.asm
 }
 
 // growMessage is the Assembler's Grow.
@@ -271,7 +278,7 @@ func (c *Conn) next(ctx context.Context) (Opcode, []byte, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if p, done := c.asm.Add(ev); done {
+		if p, done := c.joiner().Add(ev); done {
 			return c.deliver(ev, p)
 		}
 	}
@@ -554,7 +561,7 @@ func (c *Conn) peek(ctx context.Context) bool {
 		if err != nil {
 			return c.stateNow() != stateOpen
 		}
-		p, done := c.asm.Add(ev)
+		p, done := c.joiner().Add(ev)
 		if !done {
 			continue
 		}

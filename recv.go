@@ -66,7 +66,7 @@ type Receiver struct {
 	inFrame   bool
 	fin       bool
 	op        Opcode
-	have      uint8 // bytes of spill in use: of a header, or of a control payload
+	have      uint8 // bytes in use of spill, or of cut in a control frame
 	key       [4]byte
 	remaining uint64
 	keyPos    uint8
@@ -78,16 +78,17 @@ type Receiver struct {
 	msgOp      Opcode
 	text       utf8Stream
 	size       uint64 // payload bytes of the frames begun
-	frames     int
-	empty      int
+	frames     uint32
+	empty      uint32
 
-	spill [maxControl]byte // last: most frames never need it
+	spill [maxHeader]byte   // of a header that comes in pieces
+	cut   *[maxControl]byte // of the payload of a control frame that does; made when first needed
 }
 
 // Reset makes r ready for a new connection on which we are role. With deflate,
 // permessage-deflate was negotiated and the RSV1 bit may begin a message.
 func (r *Receiver) Reset(role Role, deflate bool, lim Limits) {
-	*r = Receiver{role: role, deflate: deflate, lim: lim}
+	*r = Receiver{role: role, deflate: deflate, lim: lim, cut: r.cut}
 }
 
 // Next reads one event from b and tells how many bytes of b it used up: call it
@@ -339,9 +340,9 @@ func (r *Receiver) checkLength(h []byte) (uint64, error) {
 		return 0, &MessageTooBigError{Limit: r.lim.Message}
 	case n > 1<<63-1-size:
 		return 0, &MessageTooBigError{Limit: 1<<63 - 1}
-	case r.lim.Frames > 0 && frames >= r.lim.Frames:
+	case r.lim.Frames > 0 && int(frames) >= r.lim.Frames:
 		return 0, errFrames
-	case r.lim.Empty > 0 && n == 0 && h[0]&finBit == 0 && empty >= r.lim.Empty:
+	case r.lim.Empty > 0 && n == 0 && h[0]&finBit == 0 && int(empty) >= r.lim.Empty:
 		return 0, errEmptyFrames
 	}
 	return n, nil
@@ -375,8 +376,11 @@ func (r *Receiver) chunk(p []byte) Event {
 // hands it out when it is whole.
 func (r *Receiver) control(p []byte) Event {
 	if r.remaining > 0 || r.have > 0 {
-		r.have += uint8(copy(r.spill[r.have:], p))
-		p = r.spill[:r.have]
+		if r.cut == nil {
+			r.cut = new([maxControl]byte)
+		}
+		r.have += uint8(copy(r.cut[r.have:], p))
+		p = r.cut[:r.have]
 	}
 	if r.remaining > 0 {
 		return Event{}

@@ -48,8 +48,9 @@ type Server struct {
 
 	mu      sync.Mutex
 	conns   map[*Conn]struct{}
-	claimed int            // conns, and those whose handshake is under way
-	keys    map[string]int // the same by key
+	keyOf   map[*Conn]string // if there is a Key
+	claimed int              // conns, and those whose handshake is under way
+	keys    map[string]int   // the same by key
 	closing bool
 	late    bool          // closing, and the context of a Shutdown has ended
 	empty   chan struct{} // closed when closing and claimed is 0
@@ -73,7 +74,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entered := false
 	defer func() {
 		if !entered {
-			s.release(nil, key) // Accept has answered, or a hook of it panicked
+			s.release(key) // Accept has answered, or a hook of it panicked
 		}
 	}()
 	c, err := Accept(w, r, &s.AcceptOptions)
@@ -114,11 +115,14 @@ func (s *Server) claim(key string) (status int, why string) {
 	return 0, ""
 }
 
-// release gives a place back.
-func (s *Server) release(c *Conn, key string) {
+// release gives a place back that no connection has taken.
+func (s *Server) release(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.conns, c)
+	s.releaseLocked(key)
+}
+
+func (s *Server) releaseLocked(key string) {
 	if s.claimed--; s.claimed == 0 && s.empty != nil {
 		close(s.empty)
 		s.empty = nil
@@ -148,16 +152,31 @@ func (s *Server) enter(c *Conn, key string) (closing, late bool) {
 	s.mu.Lock()
 	if s.conns == nil {
 		s.conns = make(map[*Conn]struct{})
+		s.keyOf = make(map[*Conn]string)
 	}
-	s.conns[c] = struct{}{} // before whenEnded, which may take it out again at once
+	s.conns[c] = struct{}{} // before join: then the connection may take it out again at once
+	if s.Key != nil {
+		s.keyOf[c] = key
+	}
 	closing, late = s.closing, s.late
 	s.mu.Unlock()
-	c.whenEnded(func() {
-		v := recover()
-		s.release(c, key)
-		s.panicked(c, v)
-	})
+	if !c.join(s) {
+		s.leave(c)
+	}
 	return closing, late
+}
+
+// leave is deferred by a connection that ends, and recovers from what Hooks.Close panics
+// with.
+func (s *Server) leave(c *Conn) {
+	v := recover()
+	s.mu.Lock()
+	key := s.keyOf[c]
+	delete(s.conns, c)
+	delete(s.keyOf, c)
+	s.releaseLocked(key)
+	s.mu.Unlock()
+	s.panicked(c, v)
 }
 
 // run is the goroutine of one connection.

@@ -26,6 +26,7 @@ type socket struct {
 	fd       int
 	poller   *poller
 	in, out  gate
+	parked   *service      // who waits behind in, instead of a goroutine, while its gateWaiting is set
 	users    atomic.Int32  // of the descriptor; see use
 	ended    atomic.Bool   // there may be an end, or an error, behind what can be read
 	drained  bool          // the reader's: the last read took all there was
@@ -41,13 +42,11 @@ type socket struct {
 // lost between a look at them and the wait: who waits sets gateWaiting in place of no
 // flag at all, and who takes that away wakes it.
 type gate struct {
-	flags  atomic.Uint32
-	timed  atomic.Bool   // there has been a deadline
-	wake   chan struct{} // has room for one; made when first needed
-	parked *service      // who waits instead of a goroutine, while gateWaiting is set
+	flags atomic.Uint32
+	turn  atomic.Uint32 // of deadlines, with mu: a timer that fires too late finds another one
+	wake  chan struct{} // has room for one; made when first needed
 
 	mu    sync.Mutex // of the deadline
-	turn  uint32     // a timer that fires too late finds another one
 	timer *time.Timer
 }
 
@@ -229,13 +228,13 @@ func (s *socket) happened(events uint32, now time.Duration) *service {
 		s.ended.Store(true)
 	}
 	if events&pollWritten != 0 && s.out.pass(gateReady) {
-		s.out.awake()
+		s.awake(&s.out)
 	}
 	if !s.in.pass(gateReady) {
 		return nil
 	}
 	s.woken, s.wokenAt = true, now // between pass and awake they are ours
-	return s.in.awake()
+	return s.awake(&s.in)
 }
 
 // pass opens g, and tells whether somebody waits, who then is to be woken by the
@@ -253,11 +252,12 @@ func (g *gate) pass(flag uint32) (waits bool) {
 	}
 }
 
-// awake wakes who waited, or returns the service that was parked, which the caller has
-// run.
-func (g *gate) awake() *service {
-	sv := g.parked
-	g.parked = nil
+// awake wakes who waited behind g, or returns the service that was parked, which the
+// caller has run.
+func (s *socket) awake(g *gate) (sv *service) {
+	if g == &s.in {
+		sv, s.parked = s.parked, nil
+	}
 	if sv == nil {
 		g.wake <- struct{}{}
 	}
@@ -269,7 +269,7 @@ func (s *socket) open(g *gate, flag uint32) {
 	if !g.pass(flag) {
 		return
 	}
-	if sv := g.awake(); sv != nil {
+	if sv := s.awake(g); sv != nil {
 		s.poller.enqueue(sv, sv)
 	}
 }
@@ -317,11 +317,11 @@ func (g *gate) err() error {
 // In both cases it may be running anew when park returns.
 func (s *socket) park(sv *service) (again bool) {
 	if s.drained {
-		s.in.parked = sv
+		s.parked = sv
 		if s.in.flags.CompareAndSwap(0, gateWaiting) {
 			return false
 		}
-		s.in.parked = nil
+		s.parked = nil
 	}
 	s.poller.enqueue(sv, sv)
 	return true
@@ -335,7 +335,7 @@ func (s *socket) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.o
 
 // setDeadline opens g at t, in place of the time set before; never if t is zero.
 func (s *socket) setDeadline(g *gate, t time.Time) error {
-	if t.IsZero() && !g.timed.Load() && g.flags.Load()&gateClosed == 0 {
+	if t.IsZero() && g.turn.Load() == 0 && g.flags.Load()&gateClosed == 0 {
 		return nil // most are: net/http and Accept leave nothing to chance
 	}
 	g.mu.Lock()
@@ -343,9 +343,8 @@ func (s *socket) setDeadline(g *gate, t time.Time) error {
 		g.mu.Unlock()
 		return net.ErrClosed
 	}
-	g.timed.Store(true)
 	g.stopLocked()
-	turn := g.turn
+	turn := g.turn.Load()
 	g.flags.And(^uint32(gateExpired))
 	var past bool
 	if !t.IsZero() {
@@ -363,7 +362,9 @@ func (s *socket) setDeadline(g *gate, t time.Time) error {
 
 // stopLocked stops the timer of a deadline.
 func (g *gate) stopLocked() {
-	g.turn++
+	if g.turn.Add(1) == 0 {
+		g.turn.Store(1) // 0 is that there has been none
+	}
 	if g.timer != nil {
 		g.timer.Stop()
 		g.timer = nil
@@ -373,7 +374,7 @@ func (g *gate) stopLocked() {
 func (s *socket) expire(g *gate, turn uint32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if turn == g.turn {
+	if turn == g.turn.Load() {
 		s.open(g, gateExpired)
 	}
 }

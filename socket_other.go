@@ -25,3 +25,4 @@ func (*socket) tryBoth(_, _ []byte) (int, error)          { return 0, errors.Err
 func (*socket) arrived() time.Duration                    { return moment() }
 func (*socket) park(*service) bool                        { return false }
 func (*socket) kick()                                     {}
+func (*socket) alarm(_ *Conn, _, _ time.Duration)         {}

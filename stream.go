@@ -76,7 +76,7 @@ func (r *messageReader) start() error {
 		return nil
 	}
 	for {
-		p, done := c.asm.Add(ev)
+		p, done := c.joiner().Add(ev)
 		if done {
 			r.fin = true
 			_, r.rest, err = c.deliver(ev, p)

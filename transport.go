@@ -31,7 +31,7 @@ type transport struct {
 	rw   io.ReadWriteCloser
 
 	in, out interrupt
-	abort   func(error) // what a context that ends does where there is no deadline
+	user    interface{ interrupted(error) } // told of a context that ends where there is no deadline
 
 	// probe is where a TLS connection waits: its Read needs a buffer in hand, so
 	// this one is small. full tells that the last read filled it.
@@ -45,10 +45,10 @@ type transport struct {
 
 const probeSize = 256
 
-func (t *transport) init(rw io.ReadWriteCloser, abort func(error)) {
+func (t *transport) init(rw io.ReadWriteCloser, user interface{ interrupted(error) }) {
 	t.rw = rw
 	t.piece = writePiece
-	t.abort = abort
+	t.user = user
 	t.in.t, t.out.t, t.out.writes = t, t, true
 	t.in.timed = t.in.set(time.Time{}) == nil
 	t.out.timed = t.out.set(time.Time{}) == nil
@@ -385,7 +385,7 @@ func (i *interrupt) fire(turn uint32, ctx context.Context) {
 	}
 	i.fired = true
 	if !i.timed || i.set(longAgo) != nil {
-		go i.t.abort(ctx.Err()) // it takes locks that our caller may hold
+		go i.t.user.interrupted(ctx.Err()) // it takes locks that our caller may hold
 	}
 }
 

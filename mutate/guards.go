@@ -46,7 +46,7 @@ var guards = []guard{
 	{"growth in proportion", []guardEdit{{"message.go", "n = max(n, 2*len(a.buf))", "n = max(n, 2*len(a.buf))\nif OFF {\nn = max(n, 4<<20)\n}"}}},
 	{"frames of a message", []guardEdit{{"recv.go", "case r.lim.Frames > 0 &&", "case !OFF && r.lim.Frames > 0 &&"}}},
 	{"empty frames", []guardEdit{{"recv.go", "case r.lim.Empty > 0 &&", "case !OFF && r.lim.Empty > 0 &&"}}},
-	{"empty frames, nor any others", []guardEdit{{"recv.go", "\tr.frames++\n\tif n == 0", "\tif !OFF {\nr.frames++\n}\nif n == 0"}, {"recv.go", "&& empty >= r.lim.Empty:", "&& empty >= r.lim.Empty && !OFF:"}}},
+	{"empty frames, nor any others", []guardEdit{{"recv.go", "\tr.frames++\n\tif n == 0", "\tif !OFF {\nr.frames++\n}\nif n == 0"}, {"recv.go", "&& int(empty) >= r.lim.Empty:", "&& int(empty) >= r.lim.Empty && !OFF:"}}},
 	// Compression.
 	{"limit when inflating", []guardEdit{{"deflate.go", "if limit > 0 {\n\t\tbound", "if limit > 0 && !OFF {\n\t\tbound"}}},
 	{"limit to the byte", []guardEdit{{"deflate.go", "return int(bound), false", "return int(bound) + map[bool]int{true: 1}[OFF], false"}}},
