@@ -163,6 +163,7 @@ type Conn struct {
 	// With mu, and here because there is room.
 	closeWritten bool // our close frame is on the wire, or cannot get there
 	ended        bool // the stream is closed and everybody knows
+	handled      bool // Handle has been called
 	tells        bool // server is told of the end
 
 	stats stats
@@ -555,6 +556,27 @@ func (c *Conn) join(s *Server) bool {
 	c.server = s
 	c.tells = c.stateNow() != stateClosed
 	return c.tells
+}
+
+// isHandled tells whether Handle has been called.
+func (c *Conn) isHandled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.handled
+}
+
+// guard calls fn, and tells whether it panicked, if the connection's Server has been
+// told; without one, a panic goes its way.
+func (c *Conn) guard(fn func()) (panicked bool) {
+	c.mu.Lock()
+	s := c.server
+	c.mu.Unlock()
+	if s != nil {
+		panicked = true
+		defer s.recovered(c)
+	}
+	fn()
+	return false
 }
 
 // end closes the stream and lets go of all that hangs on the connection. The

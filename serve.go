@@ -1,8 +1,8 @@
 package websocket
 
-// Serve: a function called for each message, by the goroutine that called Serve, or,
-// on a socket that waits at a poller of ours, by those of the poller, while the
-// caller's only waits.
+// Serve and Handle: a function called for each message, by a goroutine of the
+// connection's, or, on a socket that waits at a poller of ours, by those of the poller:
+// then the one that called Serve only waits, and behind Handle there is none.
 //
 // What always holds: a service is run by one goroutine at a time, which holds the
 // reader's lock but for the time that fn takes; while it is parked it is the reader
@@ -36,6 +36,41 @@ func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) er
 		return c.serveParked(ctx, fn)
 	}
 	return c.serveHere(ctx, fn)
+}
+
+// Handle is [Conn.Serve] that does not wait: it returns at once, and fn is called for each
+// message from then on. When that is over end is called, once, with what Serve would have
+// returned; it may be nil, and may block. Behind it the connection is closed, if it is not
+// yet, with the code that a [Server] sends behind a Handler that returned this error.
+//
+// It is for very many connections: on Linux, one that [Accept] made over plain TCP has no
+// goroutine while it is idle, and takes half the memory; others have one. All else is as
+// with Serve: fn may block, and p is valid until it returns. If fn or end panics on a
+// connection of a Server's, Server.Panic is told and the code is 1011; on another one the
+// program ends, as it does with any goroutine.
+func (c *Conn) Handle(ctx context.Context, fn func(op Opcode, p []byte) error, end func(err error)) {
+	if end == nil {
+		end = func(error) {}
+	}
+	sv := &service{c: c, ctx: ctx, fn: fn, end: end, batch: c.batch.Swap(true)}
+	c.mu.Lock()
+	c.handled = true
+	c.mu.Unlock()
+	if c.tr.sock == nil {
+		go sv.here()
+		return
+	}
+	over, err := sv.start()
+	if over {
+		sv.err = err
+		go sv.finish() // end may want a lock that the caller has
+		return
+	}
+	if ctx := c.watched(ctx); ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, c.tr.sock.kick)
+		sv.end = func(err error) { stop(); end(err) }
+	}
+	sv.begin()
 }
 
 // endServe sends what is held back, and has no more of it held, unless somebody else
@@ -109,41 +144,54 @@ var errWouldBlock = errors.New("websocket: this read would have to wait")
 
 // A service is a Serve whose reads do not wait: it is parked in the socket instead and
 // queued at the poller when there is something to see.
+//
+// Handle makes one also for a goroutine of its own, for what comes behind it.
 type service struct {
 	next *service // in the poller's queue
 	c    *Conn
 	ctx  context.Context
 	fn   func(Opcode, []byte) error
-	done sync.WaitGroup
+	end  func(error)         // of a Handle
+	done sync.WaitGroup      // of a Serve, which waits
 	held func() (again bool) // what a turn is instead, while no Serve has it (listen_linux.go)
 
-	reads bool        // the reader's lock is held
-	err   error       // what Serve returns
-	fate  *servePanic // how fn ended instead of returning; without a value by Goexit
+	reads bool  // the reader's lock is held
+	batch bool  // what Conn.batch was before
+	broke bool  // fn did not return: err is a *servePanic, without a value if by Goexit
+	err   error // what Serve returns
 }
 
 // serveParked is Serve on the poller's goroutines. The caller's stack stays small.
 func (c *Conn) serveParked(ctx context.Context, fn func(op Opcode, p []byte) error) error {
-	if err := c.serveEnded(ctx); err != nil {
+	sv := &service{c: c, ctx: ctx, fn: fn}
+	if over, err := sv.start(); over {
 		return err
 	}
-	if err := c.lockReading(); err != nil {
-		return endOfServe(err)
-	}
-	sv := &service{c: c, ctx: ctx, fn: fn}
 	sv.done.Add(1)
 	if ctx := c.watched(ctx); ctx.Done() != nil {
 		defer context.AfterFunc(ctx, c.tr.sock.kick)()
 	}
 	sv.begin()
 	sv.done.Wait()
-	switch {
-	case sv.fate == nil:
+	if !sv.broke {
 		return sv.err
-	case sv.fate.value == nil:
-		runtime.Goexit()
 	}
-	panic(sv.fate)
+	if fate := sv.err.(*servePanic); fate.value != nil {
+		panic(fate)
+	}
+	runtime.Goexit()
+	return nil
+}
+
+// start makes the service the reader, unless it is over before it has begun.
+func (sv *service) start() (over bool, err error) {
+	if err := sv.c.serveEnded(sv.ctx); err != nil {
+		return true, err
+	}
+	if err := sv.c.lockReading(); err != nil {
+		return true, endOfServe(err)
+	}
+	return false, nil
 }
 
 // begin parks a service for the first time, as a reader that has come to the stream, or
@@ -169,11 +217,11 @@ func (sv *service) turn() (again bool) {
 	returned, over := false, false
 	defer func() {
 		if !returned {
-			sv.fate = newServePanic(recover())
+			sv.broke, sv.err = true, newServePanic(recover())
 			sv.letGo()
 		}
 		if over || !returned {
-			sv.done.Done() // else it is parked, and perhaps another goroutine's by now
+			sv.finish() // else it is parked, and perhaps another goroutine's by now
 		}
 	}()
 	over, again = sv.run()
@@ -207,6 +255,44 @@ func (sv *service) run() (over, again bool) {
 		}
 		sv.hold()
 	}
+}
+
+// here is a Handle on a goroutine of its own.
+func (sv *service) here() {
+	returned := false
+	defer func() {
+		if !returned {
+			sv.broke, sv.err = true, newServePanic(recover())
+		}
+		sv.finish()
+	}()
+	sv.err = sv.c.serveHere(sv.ctx, sv.fn)
+	returned = true
+}
+
+// finish wakes the Serve that waits, or is what comes behind a Handle.
+func (sv *service) finish() {
+	if sv.end == nil {
+		sv.done.Done()
+		return
+	}
+	c, err := sv.c, sv.err
+	defer c.CloseNow() // if what follows does not come to its end
+	guarded := func(fn func()) {
+		if c.guard(fn) {
+			err = errPanic
+		}
+	}
+	if sv.broke {
+		fate := sv.err.(*servePanic)
+		err = errPanic // also if fn only ended its goroutine
+		if fate.value != nil {
+			guarded(func() { panic(fate) })
+		}
+	}
+	guarded(func() { c.endServe(sv.ctx, sv.batch) })
+	guarded(func() { sv.end(err) })
+	guarded(func() { c.Close(handlerCode(err)) })
 }
 
 // letGo gives the reader's lock back, if it is held: a hook that panics in a read does

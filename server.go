@@ -24,8 +24,9 @@ type Server struct {
 	// [Conn.Context]. When Handler returns, the connection is closed if it is not
 	// yet: with 1000 for a nil error, with the code and reason of a [*CloseError]
 	// of its own making, with 1001 when ctx or the like ended, and with 1011 for
-	// any other error or a panic. The text of an error is not sent. Without Handler
-	// every request is refused with 500.
+	// any other error or a panic. The text of an error is not sent. But a nil error
+	// of a Handler that has called [Conn.Handle] closes nothing: that does, when it is
+	// over. Without Handler every request is refused with 500.
 	Handler func(ctx context.Context, c *Conn) error
 
 	// AcceptOptions are those of every connection.
@@ -183,6 +184,9 @@ func (s *Server) leave(c *Conn) {
 func (s *Server) run(c *Conn) {
 	err := errPanic // if the handler ends the goroutine, as t.FailNow does
 	defer func() {
+		if err == nil && c.isHandled() {
+			return // it closes the connection behind it
+		}
 		code, reason := handlerCode(err)
 		s.end(c, code, reason)
 	}()

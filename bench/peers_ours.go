@@ -1,10 +1,11 @@
-// This module's own library, in the forms that users write: Serve, a loop of
+// This module's own library, in the forms that users write: Serve, Handle, a loop of
 // Next and Write with and without batching of replies, and Read with a slice of
 // one's own. All behind net/http with RequestListener and Accept, as docs/production.md
 // has it, and with the default options (limits, keepalive and origin check included).
 //
 // The handler leaves net/http's goroutine, whose stack has grown while it
-// parsed the request, and goes on in one of its own, as websocket.Server does.
+// parsed the request, and goes on in one of its own, as websocket.Server does;
+// behind Handle there is none.
 
 package main
 
@@ -20,29 +21,29 @@ import (
 const ourModule = "github.com/seed9f1f0156/websocket"
 
 func ourPeers() []peer {
-	form := func(name, about string, batch bool, loop func(*websocket.Conn) error) peer {
+	over := func(name, about string, batch bool, serve func(*websocket.Conn)) peer {
 		return peer{name: name, module: ourModule, about: about, ours: true, http: true, deflate: true, takeover: true,
 			broadcast: name == "serve",
 			serve: func(ln net.Listener, o serveOptions) error {
 				opts := ourOptions(o)
 				opts.Batch = batch
 				if o.Broadcast {
-					loop = ourBroadcast()
+					serve = onItsOwn(ourBroadcast())
 				}
 				return serveHTTP(ourListener(ln, o), func(w http.ResponseWriter, r *http.Request) {
 					c, err := websocket.Accept(w, r, opts)
-					if err != nil {
-						return
+					if err == nil {
+						serve(c)
 					}
-					go func() {
-						defer c.CloseNow()
-						loop(c)
-					}()
 				})
 			}}
 	}
+	form := func(name, about string, batch bool, loop func(*websocket.Conn) error) peer {
+		return over(name, about, batch, onItsOwn(loop))
+	}
 	return []peer{
 		form("serve", "Serve", false, ourServe),
+		over("handle", "Handle", false, ourHandle),
 		{name: "server", module: ourModule, about: "websocket.Server, Serve with the connection's context", ours: true, http: true,
 			deflate: true, takeover: true, serve: serveOurServer},
 		form("next-batch", "Next and Write, Options.Batch", true, ourNext),
@@ -91,6 +92,21 @@ func ourOptions(o serveOptions) *websocket.AcceptOptions {
 		opts.ReadLimit = -1
 	}
 	return opts
+}
+
+// onItsOwn runs loop on a goroutine of its own.
+func onItsOwn(loop func(*websocket.Conn) error) func(*websocket.Conn) {
+	return func(c *websocket.Conn) {
+		go func() {
+			defer c.CloseNow()
+			loop(c)
+		}()
+	}
+}
+
+func ourHandle(c *websocket.Conn) {
+	ctx := context.Background()
+	c.Handle(ctx, func(op websocket.Opcode, p []byte) error { return c.Write(ctx, op, p) }, nil)
 }
 
 func ourServe(c *websocket.Conn) error {

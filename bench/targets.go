@@ -64,8 +64,10 @@ func targets() []target {
 	return append(all,
 		target{"idle", "10000", "rss_kib", "serve", "", 5.5},
 		target{"idle", "10000", "rss_kib", "server", "", 5.5},
+		target{"idle", "10000", "rss_kib", "handle", "", 3.5},
 		target{"handshake", "32 at once", "cpu_us", "serve", bestHTTP, 0.90},
 		target{"handshake", "32 at once", "cpu_us", "server", bestHTTP, 0.90},
+		target{"handshake", "32 at once", "cpu_us", "handle", bestHTTP, 0.90},
 		target{"echo", "128B-c1000-p1", "p99_us", "serve", bestAny, 1},
 	)
 }
