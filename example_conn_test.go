@@ -104,6 +104,37 @@ func ExampleConn_NetConn() {
 	// <nil>
 }
 
+// Handle is Serve for those who do not want to wait: the Handler returns, and what it
+// would have done behind Serve is done by the function that is called at the end.
+func ExampleConn_Handle() {
+	left := make(chan error)
+	server := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
+		fmt.Println("somebody came")
+		c.Handle(ctx, func(op websocket.Opcode, msg []byte) error {
+			return c.Write(ctx, op, msg)
+		}, func(err error) {
+			left <- err
+		})
+		return nil
+	}}
+
+	ctx := context.Background()
+	c, err := wstest.Dial(ctx, server, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c.Write(ctx, websocket.Text, []byte("hello"))
+	_, msg, _ := c.Read(ctx)
+	fmt.Println(string(msg))
+	go c.Close(websocket.StatusNormalClosure, "")
+	fmt.Println("left:", <-left)
+	// Output:
+	// somebody came
+	// hello
+	// left: <nil>
+}
+
 // Ping returns when the peer has got everything that was written before it.
 func ExampleConn_Ping() {
 	ctx := context.Background()
