@@ -158,7 +158,6 @@ type Conn struct {
 	writer
 	reader
 	state atomic.Uint32 // a closeState; written with mu held
-	role  Role
 
 	// With mu, and here because there is room.
 	closeWritten bool // our close frame is on the wire, or cannot get there
@@ -202,10 +201,10 @@ func NewConn(rw io.ReadWriteCloser, hs Handshake, opts *Options) (*Conn, error) 
 func newConn(rw io.ReadWriteCloser, hs Handshake, opts *Options, parent context.Context) (*Conn, error) {
 	c := &Conn{
 		opts: opts.withDefaults(hs.Role).shared(),
-		role: hs.Role,
 		hs:   settle(&hs),
 		ctx:  parent,
 	}
+	c.role = hs.Role
 	if err := c.initDeflate(); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ type writer struct {
 	wmu       sync.Mutex
 	busy      bool           // somebody has the pen
 	holdArmed bool           // holdTimer has been set and has not fired
+	role      Role           // never changes, and is here because there is room
 	queued    atomic.Int32   // how many are in the queue: with 0 the pen need not look
 	batch     atomic.Bool    // hold replies back
 	key       [4]byte        // with the pen: masks the payload that is written behind out, a client's
