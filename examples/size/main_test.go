@@ -11,7 +11,7 @@ func TestAdded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("links four programs, which -short is there to avoid")
 	}
-	most := map[string]int64{"net/http alone": 0, "websocket imported": 64 << 10, "an echo server": 520 << 10, "and a client": 680 << 10}
+	most := map[string]int64{"net/http alone": 0, "websocket imported": 64 << 10, "an echo server": 544 << 10, "and a client": 680 << 10}
 	var first int64
 	for i, v := range variants {
 		size, err := build(t.TempDir(), v, "-s -w")
