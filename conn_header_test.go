@@ -34,6 +34,22 @@ func TestHandshakeHeader(t *testing.T) {
 	}
 }
 
+// Each of the common texts has one place, of one byte, and comes back from it, as a name
+// and as a value.
+func TestHandshakeCommonTexts(t *testing.T) {
+	require.Len(t, commonPlaces, len(commonTexts))
+	require.Less(t, len(commonTexts), 0x80)
+	for _, text := range commonTexts {
+		hs := Handshake{Subprotocol: text, Header: http.Header{text: {text, text + "x"}}}
+		s := settle(&hs)
+		require.Len(t, s, 6+len(text)+len("x"), "a byte for all but the last text: %s", text)
+		protocol, extensions, rest := s.parts()
+		require.Equal(t, text, protocol)
+		require.Empty(t, extensions)
+		require.Equal(t, hs.Header, rest.header())
+	}
+}
+
 func BenchmarkSettle(b *testing.B) {
 	h := http.Header{
 		"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"},

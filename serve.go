@@ -43,6 +43,8 @@ func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) er
 // returned; it may be nil, and may block. Behind it the connection is closed, if it is not
 // yet, with the code that a [Server] sends behind a Handler that returned this error.
 //
+// A deferred CloseNow, which is right beside Serve, would close the connection at once.
+//
 // It is for very many connections: on Linux, one that [Accept] made over plain TCP has no
 // goroutine while it is idle, and takes half the memory; others have one. All else is as
 // with Serve: fn may block, and p is valid until it returns. If fn or end panics on a
