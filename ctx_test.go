@@ -337,6 +337,7 @@ func TestMisuse(t *testing.T) {
 // after.
 func TestConnContext(t *testing.T) {
 	type key struct{}
+	type other struct{}
 	parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "v"))
 	defer cancel()
 	for _, waited := range []bool{false, true} {
@@ -347,7 +348,7 @@ func TestConnContext(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(10, func() { _ = c.Context().Err() }))
 		ctx := c.Context()
 		require.Equal(t, "v", ctx.Value(key{}))
-		require.Nil(t, ctx.Value("k"))
+		require.Nil(t, ctx.Value(other{}))
 		require.NoError(t, context.Cause(ctx), "and not the parent's")
 		require.Equal(t, "websocket.Conn.Context", fmt.Sprint(ctx))
 		_, limited := ctx.Deadline()
@@ -355,7 +356,7 @@ func TestConnContext(t *testing.T) {
 		var derived context.Context
 		if waited {
 			var stop func()
-			derived, stop = context.WithCancel(context.WithValue(ctx, "k", "w"))
+			derived, stop = context.WithCancel(context.WithValue(ctx, other{}, "w"))
 			defer stop()
 			require.NoError(t, derived.Err())
 		}
