@@ -12,8 +12,9 @@
 //
 // Write from any goroutine. Read from one: [Conn.Read] gives a message away,
 // [Conn.Next] lends it, [Conn.Reader] streams it, [Conn.Serve] loops over them,
-// [Conn.CloseRead] drops them for a connection that only writes. Somebody has to
-// read, since it is the reader that answers pings and sees the peer close.
+// [Conn.Handle] does so without keeping the caller, [Conn.CloseRead] drops them for a
+// connection that only writes. Somebody has to read, since it is the reader that
+// answers pings and sees the peer close.
 //
 // A context ends a call, not the connection: the next read goes on where the last
 // one stopped. [Conn.Close] ends the connection with a closing handshake that takes
