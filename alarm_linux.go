@@ -23,7 +23,7 @@ const (
 type alarms struct {
 	mu    sync.Mutex
 	set   []alarm       // by descriptor
-	tick  time.Duration // of the shortest wait seen; 0 while the timer is not set
+	tick  time.Duration // of the shortest wait seen while the timer was set; 0 while it is not
 	timer *time.Timer
 }
 

@@ -92,7 +92,7 @@ func TestAlarmEndsWithTheSocket(t *testing.T) {
 // Over a socket that waits at a poller a peer that answers is pinged again and again, and
 // one that does not is found.
 func TestAlarmFindsTheDead(t *testing.T) {
-	c, client, r := socketPair(t, &Options{KeepaliveInterval: 20 * time.Millisecond, KeepaliveTimeout: 20 * time.Millisecond})
+	c, client, r := socketPair(t, &Options{KeepaliveInterval: 20 * time.Millisecond, KeepaliveTimeout: 500 * time.Millisecond})
 	defer client.Close()
 	s := startServe(t.Context(), c, nil)
 	for range 3 {

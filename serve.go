@@ -48,8 +48,8 @@ func (c *Conn) Serve(ctx context.Context, fn func(op Opcode, p []byte) error) er
 // It is for very many connections: on Linux, one that [Accept] made over plain TCP has no
 // goroutine while it is idle, and takes half the memory; others have one. All else is as
 // with Serve: fn may block, and p is valid until it returns. If fn or end panics on a
-// connection of a Server's, Server.Panic is told and the code is 1011; on another one the
-// program ends, as it does with any goroutine.
+// connection of a Server's, Server.Panic is told, end gets an error that says so if it was
+// fn, and the code is 1011; on another one the program ends, as it does with any goroutine.
 func (c *Conn) Handle(ctx context.Context, fn func(op Opcode, p []byte) error, end func(err error)) {
 	if end == nil {
 		end = func(error) {}
@@ -272,7 +272,8 @@ func (sv *service) here() {
 	returned = true
 }
 
-// finish wakes the Serve that waits, or is what comes behind a Handle.
+// finish wakes the Serve that waits, or is what comes behind a Handle: what is held back
+// goes out, end is told, and the connection is closed, each also where another panics.
 func (sv *service) finish() {
 	if sv.end == nil {
 		sv.done.Done()
